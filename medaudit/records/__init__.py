@@ -1,0 +1,39 @@
+"""What survives a run: frozen values, numpy only, validated at birth."""
+
+from medaudit.records.finding import Finding, Measurement, Severity
+from medaudit.records.geometry import AxisMap, GridMap, TokenGrid
+from medaudit.records.image import ImageRecord, ReadingCopy
+from medaudit.records.provenance import FileFate, FileRecord, ModelCard, RunRecord
+from medaudit.records.relevance import (
+    Attribution,
+    Prompt,
+    PromptKind,
+    RelevanceMap,
+    SolverTrace,
+    TokenRelevance,
+)
+from medaudit.records.study import ImageAudit, StudyAudit, StudyRecord
+
+__all__ = [
+    "Attribution",
+    "AxisMap",
+    "FileFate",
+    "FileRecord",
+    "Finding",
+    "GridMap",
+    "ImageAudit",
+    "ImageRecord",
+    "Measurement",
+    "ModelCard",
+    "Prompt",
+    "PromptKind",
+    "ReadingCopy",
+    "RelevanceMap",
+    "RunRecord",
+    "Severity",
+    "SolverTrace",
+    "StudyAudit",
+    "StudyRecord",
+    "TokenGrid",
+    "TokenRelevance",
+]

@@ -1,0 +1,145 @@
+"""Relevance of image tokens and words, in nats, and the attribution that holds both."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from medaudit.records.geometry import GridMap
+
+NO_WORD = -1
+"""``TokenRelevance.word_of_token`` of a token that belongs to no word (begin, end, padding)."""
+
+
+class PromptKind(StrEnum):
+    """Why a prompt is asked."""
+
+    FINDING = "finding"
+    NEGATED = "negated"
+    CONTROL = "control"
+    REPORT = "report"
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """One sentence held against an image.
+
+    ``finding`` names the finding that a finding or negated prompt is about; it is empty for
+    controls and report sentences.
+    """
+
+    text: str
+    kind: PromptKind
+    finding: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.text.strip():
+            msg = f"Prompt.text: expected words; got {self.text!r}"
+            raise ValueError(msg)
+        if self.kind in (PromptKind.FINDING, PromptKind.NEGATED) and not self.finding:
+            msg = f"Prompt.finding: expected a name for a {self.kind} prompt; got ''"
+            raise ValueError(msg)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RelevanceMap:
+    """Relevance of every image token.
+
+    ``nats`` is (rows, columns) float32 of the token grid: the information, in nats, that may pass
+    this token while the similarity holds (non-negative for bottleneck methods; signed for others).
+    """
+
+    nats: NDArray[np.float32]
+    grid_map: GridMap
+
+    def __post_init__(self) -> None:
+        expected = (self.grid_map.grid.rows, self.grid_map.grid.columns)
+        if self.nats.shape != expected or self.nats.dtype != np.float32:
+            msg = f"RelevanceMap.nats: expected float32 {expected}; got {self.nats.dtype} {self.nats.shape}"
+            raise ValueError(msg)
+        if not np.isfinite(self.nats).all():
+            msg = "RelevanceMap.nats: expected finite values; got NaN or infinity"
+            raise ValueError(msg)
+
+    def pixels(self, shape: tuple[int, int] | None = None) -> NDArray[np.float32]:
+        """Nats per token spread over the stored image; NaN where the model saw nothing.
+
+        See :meth:`medaudit.records.geometry.GridMap.project` for ``shape``.
+        """
+        return self.grid_map.project(self.nats, shape)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TokenRelevance:
+    """Relevance of every text token, and which word each belongs to.
+
+    ``nats`` is (T,) float32; ``word_of_token[t]`` is an index into ``words`` or :data:`NO_WORD`.
+    """
+
+    tokens: tuple[str, ...]
+    nats: NDArray[np.float32]
+    words: tuple[str, ...]
+    word_of_token: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        count = len(self.tokens)
+        if self.nats.shape != (count,) or self.nats.dtype != np.float32:
+            msg = f"TokenRelevance.nats: expected float32 ({count},); got {self.nats.dtype} {self.nats.shape}"
+            raise ValueError(msg)
+        if len(self.word_of_token) != count:
+            msg = f"TokenRelevance.word_of_token: expected {count} entries; got {len(self.word_of_token)}"
+            raise ValueError(msg)
+        if any(not NO_WORD <= index < len(self.words) for index in self.word_of_token):
+            msg = f"TokenRelevance.word_of_token: expected -1 .. {len(self.words) - 1}; got {self.word_of_token}"
+            raise ValueError(msg)
+        if not np.isfinite(self.nats).all():
+            msg = "TokenRelevance.nats: expected finite values; got NaN or infinity"
+            raise ValueError(msg)
+
+    def by_word(self) -> NDArray[np.float32]:
+        """(words,) float32: nats of each word, the sum over its tokens. Special tokens belong to none."""
+        sums = np.zeros(len(self.words), dtype=np.float32)
+        for index, value in zip(self.word_of_token, self.nats, strict=True):
+            if index != NO_WORD:
+                sums[index] += value
+        return sums
+
+
+@dataclass(frozen=True, slots=True)
+class SolverTrace:
+    """What a method says of its own run on one side.
+
+    ``loss`` is the objective at each pass that was made, in order; ``capacity_nats`` is the sum of
+    the relevance over all tokens, prefix and special tokens included; ``seed`` is the run's (the noise
+    depends on it, on the image and on the prompt).
+    """
+
+    loss: tuple[float, ...]
+    capacity_nats: float
+    seed: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Attribution:
+    """One prompt on one image: the similarity, and what it rests on.
+
+    ``similarity`` is the cosine of the two embeddings, in -1 .. 1. It is neither a probability nor
+    an accuracy.
+    """
+
+    prompt: Prompt
+    similarity: float
+    image: RelevanceMap
+    text: TokenRelevance
+    method: str
+    image_trace: SolverTrace
+    text_trace: SolverTrace
+    settings: Mapping[str, str | int | float | bool] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        # Rounding in float32 may carry a cosine of identical vectors a little past one.
+        if not -1.001 <= self.similarity <= 1.001:
+            msg = f"Attribution.similarity: expected a cosine in -1 .. 1; got {self.similarity}"
+            raise ValueError(msg)

@@ -1,0 +1,28 @@
+"""Where the data that ships with medaudit lies: in a checkout, or in an installed wheel.
+
+The only module that knows. Nothing here reads the environment or the network.
+"""
+
+from pathlib import Path
+
+_PACKAGE = Path(__file__).resolve().parent
+
+
+def _folder(installed: str, checkout: str) -> Path:
+    in_wheel = _PACKAGE / "_data" / installed
+    return in_wheel if in_wheel.is_dir() else _PACKAGE.parent / checkout
+
+
+def pipelines_folder() -> Path:
+    """Folder of the shipped pipeline files, ``<name>.yaml``."""
+    return _folder("pipelines", "pipelines")
+
+
+def layouts_folder() -> Path:
+    """Folder of the shipped report layouts, ``<name>.yaml``."""
+    return _folder("layouts", "reports/layouts")
+
+
+def shipped(folder: Path) -> tuple[str, ...]:
+    """Names of the YAML files in a folder of shipped data, sorted."""
+    return tuple(sorted(path.stem for path in folder.glob("*.yaml")))
