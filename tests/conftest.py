@@ -1,0 +1,116 @@
+"""Fixtures that several packages' tests share: a model of random weights, a small DICOM study, real data."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pydicom
+import pytest
+from pydicom.dataset import FileDataset, FileMetaDataset
+from pydicom.uid import DigitalXRayImageStorageForPresentation, ExplicitVRLittleEndian, generate_uid
+
+TEST_DATA_VARIABLE = "MEDAUDIT_TEST_DATA"
+
+
+@pytest.fixture(scope="session")
+def test_data() -> Path:
+    """The folder of real images, which is never part of the repository."""
+    folder = os.environ.get(TEST_DATA_VARIABLE)
+    if not folder:
+        pytest.skip(f"{TEST_DATA_VARIABLE} is not set: no folder of real images on this machine")
+    return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def goldens() -> Path:
+    """Values of the public M2IB implementation; origin in tests/data/README.md."""
+    return Path(__file__).parent / "data" / "m2ib"
+
+
+@pytest.fixture(scope="session")
+def random_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small CLIP folder with random weights: 112 px, 14 x 14 tokens, 4 blocks."""
+    from medaudit.models.random_clip import write_random_clip
+
+    return write_random_clip(tmp_path_factory.mktemp("models") / "random-clip", width=32)
+
+
+def radiograph(seed: int, rows: int = 96, columns: int = 80) -> np.ndarray:
+    """A smooth 12-bit picture with two dark fields and a little noise, different for every seed."""
+    generator = np.random.default_rng(seed)
+    y, x = np.mgrid[-1 : 1 : rows * 1j, -1 : 1 : columns * 1j]
+    picture = 3000 - 900 * (x**2 + y**2)
+    for side in (-0.45, 0.45):
+        picture -= 1500 * np.exp(-(((x - side) / 0.25) ** 2) - ((y - generator.uniform(-0.2, 0.2)) / 0.5) ** 2)
+    return np.clip(picture + generator.normal(0, 20, picture.shape), 0, 4095).astype(np.uint16)
+
+
+@pytest.fixture(scope="session")
+def write_radiograph() -> Callable[..., Path]:
+    """Write a DX file: ``write(path, seed, **elements)``; the UIDs follow from the seed."""
+
+    def write(path: Path, seed: int, *, study: int | None = None, pixels: np.ndarray | None = None, **elements) -> Path:
+        pixels = radiograph(seed) if pixels is None else pixels
+        study = seed if study is None else study
+        meta = FileMetaDataset()
+        meta.MediaStorageSOPClassUID = DigitalXRayImageStorageForPresentation
+        meta.MediaStorageSOPInstanceUID = generate_uid(entropy_srcs=["image", str(seed)])
+        meta.TransferSyntaxUID = ExplicitVRLittleEndian
+        ds = FileDataset(str(path), {}, file_meta=meta, preamble=b"\0" * 128)
+        ds.SOPClassUID = meta.MediaStorageSOPClassUID
+        ds.SOPInstanceUID = meta.MediaStorageSOPInstanceUID
+        ds.StudyInstanceUID = generate_uid(entropy_srcs=["study", str(study)])
+        ds.SeriesInstanceUID = generate_uid(entropy_srcs=["series", str(study)])
+        ds.PatientName, ds.PatientID, ds.PatientBirthDate, ds.PatientSex = "Secret^Name", "HIDDEN-77", "19500102", "F"
+        ds.StudyDate, ds.Modality, ds.BodyPartExamined, ds.ViewPosition = "20200304", "DX", "CHEST", "PA"
+        ds.Manufacturer, ds.PatientOrientation, ds.PixelSpacing = "Maker", ["L", "F"], [0.4, 0.4]
+        ds.PhotometricInterpretation, ds.SamplesPerPixel, ds.PixelRepresentation = "MONOCHROME2", 1, 0
+        ds.Rows, ds.Columns = pixels.shape
+        ds.BitsAllocated, ds.BitsStored, ds.HighBit = 16, 12, 11
+        ds.WindowCenter, ds.WindowWidth = 2000, 4000
+        ds.PixelData = pixels.tobytes()
+        for keyword, value in elements.items():
+            setattr(ds, keyword, value)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pydicom.dcmwrite(path, ds, enforce_file_format=True)
+        return path
+
+    return write
+
+
+PIPELINE = """\
+version: 1
+name: test-radiograph
+title: Test radiograph
+images: {modalities: [DX], views: [PA, AP], min_side: 16}
+prompts:
+  findings: [effusion, nodule]
+  templates: ["radiograph with {finding}"]
+  negated: ["radiograph without {finding}"]
+  controls: ["a bowl of fruit"]
+attribution: {method: m2ib, settings: {steps: 4, samples: 3}}
+thresholds:
+  prompt_control.map_rank_correlation: {limit: 0.5, severity: warning}
+"""
+
+
+@pytest.fixture
+def pipeline_file(tmp_path: Path) -> Path:
+    """A small pipeline: 5 prompts, 4 steps of 3 samples."""
+    path = tmp_path / "test-radiograph.yaml"
+    path.write_text(PIPELINE, encoding="utf-8")
+    return path
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--no-skips", action="store_true", help="a skipped test fails the run (for CI)")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = yield
+    if report.skipped and item.config.getoption("--no-skips") and not hasattr(report, "wasxfail"):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        report.outcome, report.longrepr = "failed", f"skipped although --no-skips is set: {reason}"
+    return report
