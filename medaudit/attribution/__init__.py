@@ -1,0 +1,1 @@
+"""Model, input and prompt -> Attribution, in nats per token."""

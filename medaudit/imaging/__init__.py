@@ -1,0 +1,1 @@
+"""DicomImage -> ModelInput. The only package that knows MONAI."""

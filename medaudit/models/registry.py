@@ -1,0 +1,31 @@
+"""Which adapter reads a model folder."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from medaudit.errors import ModelLayoutError
+from medaudit.models import hf_clip
+from medaudit.models.interface import VisionLanguageModel
+from medaudit.models.weights import read_json
+
+ADAPTERS: dict[str, Callable[[Path, torch.device], VisionLanguageModel]] = {hf_clip.FAMILY: hf_clip.load}
+"""``model_type`` of a folder's config.json -> the adapter that loads it."""
+
+
+def load_model(folder: Path, device: torch.device) -> VisionLanguageModel:
+    """Load a model folder with the adapter that its config.json asks for.
+
+    Raises
+    ------
+    ModelError
+        No config.json, no adapter for its ``model_type``, or the adapter refuses the folder.
+
+    """
+    family = read_json(folder / "config.json").get("model_type")
+    adapter = ADAPTERS.get(str(family))
+    if adapter is None:
+        msg = f"{folder / 'config.json'}: model_type {family!r} is not supported; supported: {', '.join(ADAPTERS)}"
+        raise ModelLayoutError(msg)
+    return adapter(folder, device)

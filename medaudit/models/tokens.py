@@ -1,0 +1,68 @@
+"""Tokenizers of model folders: ids for the tower, and which word each token belongs to."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from medaudit.errors import ModelLayoutError, ModelMissingError
+from medaudit.models.interface import TokenizedPrompt
+from medaudit.records.relevance import NO_WORD
+
+_FILES = ("tokenizer.json", "vocab.json", "vocab.txt")
+
+
+def tokenizer_of(folder: Path, loader: Any) -> Callable[[str], TokenizedPrompt]:  # noqa: ANN401 - transformers' AutoTokenizer
+    """Load a folder's tokenizer; the result turns one prompt into ids without padding.
+
+    Raises
+    ------
+    ModelMissingError
+        The folder holds no tokenizer.
+    ModelLayoutError
+        The tokenizer cannot say where its tokens lie in the text.
+
+    """
+    if not any((folder / name).is_file() for name in _FILES):
+        msg = f"{folder}: no tokenizer; expected one of {', '.join(_FILES)}"
+        raise ModelMissingError(msg)
+    try:
+        tokenizer = loader.from_pretrained(folder, local_files_only=True)
+    except (OSError, ValueError, TypeError) as error:
+        msg = f"{folder}: the tokenizer cannot be loaded: {error}"
+        raise ModelLayoutError(msg) from error
+    if not tokenizer.is_fast:
+        msg = f"{folder}: the tokenizer gives no character offsets; words could not be put together again"
+        raise ModelLayoutError(msg)
+
+    def tokenize(text: str) -> TokenizedPrompt:
+        # The length is checked against the tower's positions by the adapter, with the prompt named.
+        encoded = tokenizer(text, return_offsets_mapping=True, return_special_tokens_mask=True, verbose=False)
+        words, word_of_token = assign_words(text, encoded["offset_mapping"], encoded["special_tokens_mask"])
+        ids = encoded["input_ids"]
+        tokens = tuple(tokenizer.convert_ids_to_tokens(ids))
+        return TokenizedPrompt(torch.tensor([ids]), None, tokens, words, word_of_token)
+
+    return tokenize
+
+
+def assign_words(
+    text: str, offsets: list[tuple[int, int]], special: list[int]
+) -> tuple[tuple[str, ...], tuple[int, ...]]:
+    """Words of a text (split at white space) and the word of each token.
+
+    ``offsets`` are (start, end) characters of each token; ``special`` is 1 for tokens that stand for no
+    text. A token that starts between two words belongs to the one that follows.
+    """
+    spans = [match.span() for match in re.finditer(r"\S+", text)]
+    words = tuple(text[start:end] for start, end in spans)
+    word_of_token = []
+    for (start, end), is_special in zip(offsets, special, strict=True):
+        if is_special or start == end:
+            word_of_token.append(NO_WORD)
+            continue
+        index = next((i for i, span in enumerate(spans) if start < span[1]), NO_WORD)
+        word_of_token.append(index)
+    return words, tuple(word_of_token)
