@@ -1,0 +1,1 @@
+"""One file a check; a check returns measurements only, never a verdict."""
