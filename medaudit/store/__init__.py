@@ -1,0 +1,1 @@
+"""RECORDS <-> database. The only package that knows SQLAlchemy."""

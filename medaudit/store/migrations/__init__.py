@@ -1,0 +1,1 @@
+"""Alembic's view of the schema: one file a revision in versions/."""
