@@ -1,0 +1,1 @@
+"""RECORDS -> RGB arrays, shared by the report and the viewer."""

@@ -1,0 +1,1 @@
+"""STORE -> PDF. The only package that knows reportlab."""

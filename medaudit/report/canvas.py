@@ -1,0 +1,136 @@
+"""The page around the content: frame, header, footer, outline and document properties."""
+
+from collections.abc import Callable
+from io import BytesIO
+
+from reportlab.pdfgen.canvas import Canvas
+from reportlab.platypus import BaseDocTemplate, Flowable, Frame, PageTemplate
+
+from medaudit.report.fonts import REGULAR, SEMIBOLD, printable, text_width
+from medaudit.report.style import BOTTOM, INK, MARGIN, RULE, SOFT, TOP, Style
+
+FOOTER = (
+    "Similarity is a cosine, not a probability or an accuracy. "
+    "A map is evidence about the model, not about the patient."
+)
+
+_SMALL = 7.0
+_HAIR = 0.5
+
+
+class Bookmark(Flowable):  # type: ignore[misc]  # reportlab has no types
+    """An entry of the document's outline, and the room above what follows, unless that begins a page."""
+
+    keepWithNext = 1  # noqa: N815  # reportlab's name
+
+    def __init__(self, title: str, key: str, level: int = 0, space: float = 0) -> None:
+        super().__init__()
+        self.spaceBefore = space
+        self._entry = (printable(title), key, level)
+
+    def draw(self) -> None:
+        """Set the bookmark here."""
+        title, key, level = self._entry
+        self.canv.bookmarkHorizontal(key, 0, 14)
+        self.canv.addOutlineEntry(title, key, level=level, closed=level > 0)
+
+
+def build_pdf(story: Callable[[], list[Flowable]], style: Style, title: str, subject: str, running: str) -> bytes:
+    """Set a story into pages; the same bytes for the same story.
+
+    Parameters
+    ----------
+    story
+        Makes the flowables; called twice, because the first pass only counts the pages.
+    style
+        Page size and colours.
+    title, subject
+        Document properties.
+    running
+        What the header of every page after the first says on its left.
+
+    Returns
+    -------
+    The PDF file.
+
+    """
+    _, pages = _build(story(), style, (title, subject, running), None)
+    document, _ = _build(story(), style, (title, subject, running), pages)
+    return document
+
+
+def _build(story: list[Flowable], style: Style, texts: tuple[str, str, str], pages: int | None) -> tuple[bytes, int]:
+    title, subject, running = (printable(text) for text in texts)
+    stream = BytesIO()
+    template = BaseDocTemplate(
+        stream,
+        pagesize=style.page,
+        title=title,
+        author="medaudit",
+        subject=subject,
+        creator="medaudit",
+        lang=style.layout.language,
+        invariant=1,
+        pageCompression=1,
+        displayDocTitle=True,
+    )
+    width, height = style.page
+    frame = Frame(
+        MARGIN, BOTTOM, width - 2 * MARGIN, height - TOP - BOTTOM,
+        leftPadding=0, rightPadding=0, topPadding=0, bottomPadding=0, id="content",
+    )  # fmt: skip
+
+    def decorate(canvas: Canvas, _: BaseDocTemplate) -> None:
+        _header(canvas, style, running)
+        _footer(canvas, style, pages)
+
+    template.addPageTemplates(PageTemplate("page", [frame], onPage=decorate))
+    template.build(story)
+    return stream.getvalue(), int(template.page)
+
+
+def _header(canvas: Canvas, style: Style, running: str) -> None:
+    width, height = style.page
+    baseline = height - 34
+    canvas.saveState()
+    canvas.setFillColor(style.accent)
+    canvas.setFont(SEMIBOLD, _SMALL)
+    left = "medaudit"
+    canvas.drawString(MARGIN, baseline, left)
+    canvas.setFillColor(SOFT)
+    if canvas.getPageNumber() > 1:
+        offset = text_width(left, SEMIBOLD, _SMALL) + 8
+        canvas.setFont(REGULAR, _SMALL)
+        canvas.drawString(MARGIN + offset, baseline, _fitted(running, style.width * 0.55))
+    canvas.setFont(REGULAR, _SMALL)
+    institution = _fitted(printable(style.layout.institution), style.width * 0.32)
+    canvas.drawRightString(width - MARGIN, baseline, institution)
+    canvas.setStrokeColor(RULE)
+    canvas.setLineWidth(_HAIR)
+    canvas.line(MARGIN, baseline - 7, width - MARGIN, baseline - 7)
+    canvas.restoreState()
+
+
+def _footer(canvas: Canvas, style: Style, pages: int | None) -> None:
+    width, _ = style.page
+    baseline = 32
+    canvas.saveState()
+    canvas.setStrokeColor(RULE)
+    canvas.setLineWidth(_HAIR)
+    canvas.line(MARGIN, baseline + 12, width - MARGIN, baseline + 12)
+    canvas.setFont(REGULAR, _SMALL)
+    canvas.setFillColor(SOFT)
+    canvas.drawString(MARGIN, baseline, FOOTER)
+    canvas.setFillColor(INK)
+    number = canvas.getPageNumber()
+    canvas.drawRightString(width - MARGIN, baseline, f"page {number} of {pages or number}")
+    canvas.restoreState()
+
+
+def _fitted(text: str, width: float) -> str:
+    """Text cut to a width, with an ellipsis where something was cut."""
+    if text_width(text, REGULAR, _SMALL) <= width:
+        return text
+    while text and text_width(f"{text}\u2026", REGULAR, _SMALL) > width:
+        text = text[:-1]
+    return f"{text}\u2026"

@@ -1,0 +1,117 @@
+"""Measures, colours and paragraph styles of a report: one grid, one type family, one accent."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from xml.sax.saxutils import escape
+
+from reportlab.lib.colors import Color, HexColor
+from reportlab.lib.enums import TA_RIGHT
+from reportlab.lib.pagesizes import A4, LETTER
+from reportlab.lib.styles import ParagraphStyle
+from reportlab.platypus import Paragraph
+
+from medaudit.records import Severity
+from medaudit.report.fonts import REGULAR, SEMIBOLD, printable, register_fonts
+from medaudit.report.layout import Layout
+
+MARGIN = 50.0
+"""Points left and right of everything on a page."""
+
+TOP, BOTTOM = 58.0, 58.0
+"""Points above and below the frame of the content; header and footer lie within them."""
+
+GUTTER = 18.0
+"""Points between two columns."""
+
+LETTER_ROOM = 12.0
+"""Points around a picture for the letters of its edges; what stands below it keeps its left edge."""
+
+INK = HexColor("#16191d")
+SOFT = HexColor("#5b646e")
+RULE = HexColor("#d5dade")
+PANEL = HexColor("#f4f6f7")
+
+SEVERITY_INK = {
+    Severity.WARNING: HexColor("#a3231a"),
+    Severity.CAUTION: HexColor("#8a5a00"),
+    Severity.NOTE: HexColor("#47525d"),
+}
+
+
+@dataclass(frozen=True)
+class Style:
+    """What a layout makes of the page."""
+
+    layout: Layout
+
+    @property
+    def page(self) -> tuple[float, float]:
+        """(width, height) in points."""
+        width, height = A4 if self.layout.page_size == "A4" else LETTER
+        return float(width), float(height)
+
+    @property
+    def width(self) -> float:
+        """Width of the content in points."""
+        return self.page[0] - 2 * MARGIN
+
+    @property
+    def height(self) -> float:
+        """Height of the content of a page in points."""
+        return self.page[1] - TOP - BOTTOM
+
+    @property
+    def column(self) -> float:
+        """Width of one of two columns in points."""
+        return (self.width - GUTTER) / 2
+
+    @cached_property
+    def accent(self) -> Color:
+        """The one colour besides black and greys."""
+        return HexColor(self.layout.accent)
+
+    @cached_property
+    def paragraphs(self) -> dict[str, ParagraphStyle]:
+        """The paragraph styles by name."""
+        register_fonts()
+        body = ParagraphStyle("body", fontName=REGULAR, fontSize=8.8, leading=12.6, textColor=INK, splitLongWords=1)
+        small = ParagraphStyle("small", body, fontSize=7.4, leading=10.2)
+        return {
+            "body": body,
+            "lead": ParagraphStyle("lead", body, fontSize=9.6, leading=13.6),
+            "strong": ParagraphStyle("strong", body, fontName=SEMIBOLD),
+            "small": small,
+            "caption": ParagraphStyle("caption", small, textColor=SOFT),
+            "below": ParagraphStyle("below", small, textColor=SOFT, leftIndent=LETTER_ROOM),
+            "belowink": ParagraphStyle("belowink", small, leftIndent=LETTER_ROOM),
+            "head": ParagraphStyle("head", small, fontName=SEMIBOLD, textColor=SOFT),
+            "headright": ParagraphStyle("headright", small, fontName=SEMIBOLD, textColor=SOFT, alignment=TA_RIGHT),
+            "figure": ParagraphStyle("figure", small, alignment=TA_RIGHT),
+            "overline": ParagraphStyle("overline", small, fontName=SEMIBOLD, textColor=self.accent),
+            "title": ParagraphStyle("title", body, fontName=SEMIBOLD, fontSize=20, leading=25),
+            "section": ParagraphStyle("section", body, fontName=SEMIBOLD, fontSize=13.5, leading=18, keepWithNext=1),
+            "block": ParagraphStyle("block", body, fontName=SEMIBOLD, fontSize=10.2, leading=14, keepWithNext=1),
+            "verdict": ParagraphStyle("verdict", body, fontName=SEMIBOLD, fontSize=12, leading=16),
+        }
+
+    def text(self, text: str, name: str = "body") -> Paragraph:
+        """Plain text as a paragraph: nothing in it is markup."""
+        return Paragraph(escape(printable(text)), self.paragraphs[name])
+
+    def rich(self, parts: Iterable[tuple[str, Color | None]], name: str = "body") -> Paragraph:
+        """A paragraph of plain texts, each in a colour of its own or the style's; those are semi-bold."""
+        markup = "".join(
+            escape(printable_run(text))
+            if colour is None
+            else f'<font name="{SEMIBOLD}" color="#{colour.hexval()[2:]}">{escape(printable_run(text))}</font>'
+            for text, colour in parts
+        )
+        return Paragraph(markup, self.paragraphs[name])
+
+
+def printable_run(text: str) -> str:
+    """As :func:`printable`, keeping one space at either end, where a run meets the next."""
+    before = " " if text[:1].isspace() else ""
+    after = " " if text[-1:].isspace() else ""
+    return f"{before}{printable(text)}{after}"
