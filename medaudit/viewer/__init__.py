@@ -1,0 +1,1 @@
+"""STORE -> Streamlit. The only package that knows streamlit."""

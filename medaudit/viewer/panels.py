@@ -1,0 +1,310 @@
+"""What the pages show, from the records alone: selection, comparison and plain words. Nothing here draws."""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from statistics import fmean
+
+from medaudit.records import (
+    Attribution,
+    FileFate,
+    FileRecord,
+    Finding,
+    ImageAudit,
+    ImageRecord,
+    PromptKind,
+    RunRecord,
+    Severity,
+    StudyRecord,
+)
+from medaudit.store.worklist import StudySummary
+
+NOTHING_CROSSED = "nothing crossed"
+"""The worklist's word for a study without findings; :data:`NO_CLEARANCE` says what it is not."""
+
+NOTHING = "\u2013"
+"""What stands in a cell that has nothing to say."""
+
+NO_CLEARANCE = (
+    "No measurement crossed its threshold. That is no clearance: the checks look at a few ways in which "
+    "a model can go wrong, not at all of them."
+)
+
+SIMILARITY_IS = (
+    "Cosine similarity of the picture's and the sentence's embeddings, between \u22121 and 1. "
+    "It is neither a probability nor an accuracy."
+)
+
+EVIDENCE = "A map is evidence about the model, not about the patient."
+
+# What a reader looks for first; other elements follow in the order of the header.
+_LEADING = (
+    "Modality", "BodyPartExamined", "ViewPosition", "Laterality", "StudyDate", "PatientSex", "PatientAge",
+    "Manufacturer", "ManufacturerModelName",
+)  # fmt: skip
+
+_RANK = {severity: rank for rank, severity in enumerate(Severity)}
+_COMPARED = (PromptKind.FINDING, PromptKind.REPORT)
+_WORD_BEGINS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+
+KINDS: Mapping[PromptKind, str] = {
+    PromptKind.FINDING: "finding",
+    PromptKind.NEGATED: "negation",
+    PromptKind.CONTROL: "control",
+    PromptKind.REPORT: "report sentence",
+}
+"""What a page calls a kind of prompt."""
+
+FATES: Mapping[FileFate, str] = {
+    FileFate.FAILED: "could not be audited",
+    FileFate.PENDING: "not reached yet",
+    FileFate.NOT_AN_IMAGE: "not an image",
+    FileFate.NOT_DICOM: "not DICOM",
+    FileFate.DUPLICATE: "duplicates",
+    FileFate.NOT_CHOSEN: "not chosen by the pipeline",
+    FileFate.TEXT: "read as report text",
+    FileFate.AUDITED: "audited",
+}
+"""What a page calls a fate, what needs a person first."""
+
+
+class Order(StrEnum):
+    """Ways to sort the worklist."""
+
+    GRAVEST = "gravest first"
+    CODE = "study code"
+    FINDINGS = "most findings"
+    SLOWEST = "slowest"
+
+
+_SORTED_BY: Mapping[Order, Callable[[StudySummary], tuple[float, str]]] = {
+    Order.GRAVEST: lambda one: (-_RANK[one.worst] if one.worst else 1, one.study),
+    Order.CODE: lambda one: (0, one.study),
+    Order.FINDINGS: lambda one: (-sum(one.findings.values()), one.study),
+    Order.SLOWEST: lambda one: (-one.seconds, one.study),
+}
+
+
+def chosen_studies(
+    summaries: Iterable[StudySummary],
+    severities: Collection[Severity | None] = (),
+    search: str = "",
+    order: Order = Order.GRAVEST,
+) -> tuple[StudySummary, ...]:
+    """The lines of the worklist.
+
+    Parameters
+    ----------
+    summaries
+        Every study.
+    severities
+        Keeps studies whose gravest finding is one of these (None: no finding); empty keeps all.
+    search
+        Words that must all occur in the code or in an element's value, in any case.
+    order
+        How to sort.
+
+    """
+    words = search.casefold().split()
+    kept = (
+        summary
+        for summary in summaries
+        if (not severities or summary.worst in severities) and all(word in _haystack(summary) for word in words)
+    )
+    return tuple(sorted(kept, key=_SORTED_BY[order]))
+
+
+def _haystack(summary: StudySummary) -> str:
+    values = [value for many in summary.image_elements.values() for value in many]
+    return "\n".join((summary.study, *summary.elements.values(), *values)).casefold()
+
+
+def severity_counts(summaries: Iterable[StudySummary]) -> Mapping[Severity | None, int]:
+    """How many studies have which gravest severity, gravest first, then None; zeros included."""
+    counts = Counter(summary.worst for summary in summaries)
+    return {severity: counts[severity] for severity in (*reversed(Severity), None)}
+
+
+def summary_line(summary: StudySummary) -> str:
+    """The elements of a study and its images in one line, what a reader looks for first in front."""
+    return _merged(summary.elements, summary.image_elements)
+
+
+def study_line(study: StudyRecord, images: Iterable[ImageRecord]) -> str:
+    """The same line, from the records of one study."""
+    values: dict[str, set[str]] = {}
+    for image in images:
+        for keyword, value in image.elements.items():
+            values.setdefault(keyword, set()).add(value)
+    return _merged(study.elements, {keyword: sorted(many) for keyword, many in values.items()})
+
+
+def _merged(own: Mapping[str, str], of_images: Mapping[str, Iterable[str]]) -> str:
+    return element_line({keyword: ", ".join(values) for keyword, values in of_images.items()} | dict(own), 6)
+
+
+def element_line(elements: Mapping[str, str], most: int) -> str:
+    """At most ``most`` values of elements in one line."""
+    leading = [elements[keyword] for keyword in _LEADING if elements.get(keyword)]
+    return " · ".join(leading[:most])
+
+
+def image_name(position: int, record: ImageRecord) -> str:
+    """What the image chooser calls an image: its number and what tells it from the others."""
+    telling = element_line({name: record.elements.get(name, "") for name in ("Modality", "ViewPosition")}, 2)
+    return " · ".join(part for part in (f"Image {position + 1}", telling, record.image) if part)
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """One line of the similarity table.
+
+    ``over_negated`` is the margin over the mean of the negated prompts of the same finding,
+    ``over_control`` over the mean of all control prompts; None where there is nothing to compare.
+    """
+
+    position: int
+    text: str
+    kind: PromptKind
+    finding: str
+    similarity: float
+    over_negated: float | None
+    over_control: float | None
+
+
+def scores(audit: ImageAudit) -> tuple[Score, ...]:
+    """Similarity and margins of every prompt of an image, in the order in which they were asked."""
+    return tuple(_score(position, one, audit.attributions) for position, one in enumerate(audit.attributions))
+
+
+def _score(position: int, one: Attribution, others: Iterable[Attribution]) -> Score:
+    prompt = one.prompt
+    negated, control = [], []
+    for other in others:
+        if other.prompt.kind is PromptKind.CONTROL:
+            control.append(other.similarity)
+        elif other.prompt.kind is PromptKind.NEGATED and prompt.finding and other.prompt.finding == prompt.finding:
+            negated.append(other.similarity)
+    compared = prompt.kind in _COMPARED
+    return Score(
+        position,
+        prompt.text,
+        prompt.kind,
+        prompt.finding,
+        one.similarity,
+        one.similarity - fmean(negated) if compared and negated else None,
+        one.similarity - fmean(control) if compared and control else None,
+    )
+
+
+def prompt_caption(row: Score) -> str:
+    """What the prompt chooser says below a sentence."""
+    what = f"{KINDS[row.kind]}, {words_of(row.finding)}" if row.finding else KINDS[row.kind]
+    return f"{what} · {number(row.similarity, 3)}"
+
+
+def gravest_first(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Findings by severity; those of one severity in their own order."""
+    return tuple(sorted(findings, key=lambda finding: -_RANK[finding.severity]))
+
+
+def findings_sentence(findings: Mapping[Severity, int]) -> str:
+    """Counts in words, gravest first: "1 warning, 2 notes"; empty without findings."""
+    return ", ".join(
+        count_of(findings[severity], severity.value) for severity in reversed(Severity) if severity in findings
+    )
+
+
+def count_of(count: int, noun: str) -> str:
+    """A count with its noun: "1 study", "2 studies"."""
+    if count == 1:
+        return f"1 {noun}"
+    return f"{count} {noun[:-1]}ies" if noun.endswith("y") else f"{count} {noun}s"
+
+
+def excluded_files(files: Iterable[FileRecord], fate: FileFate | None = None) -> tuple[FileRecord, ...]:
+    """Files that were neither audited nor read as text, or those of one fate; what needs a person first."""
+    order = {one: rank for rank, one in enumerate(FATES)}
+    used = (FileFate.AUDITED, FileFate.TEXT)
+    kept = (file for file in files if (file.fate not in used if fate is None else file.fate is fate))
+    return tuple(sorted(kept, key=lambda file: (order[file.fate], file.code)))
+
+
+def fate_counts(files: Iterable[FileRecord]) -> Mapping[FileFate, int]:
+    """How many files met which fate, in the order of :data:`FATES`, without zeros."""
+    counts = Counter(file.fate for file in files)
+    return {fate: counts[fate] for fate in FATES if counts[fate]}
+
+
+def run_facts(run: RunRecord) -> Mapping[str, str]:
+    """What the run was, for a list of terms: enough to repeat it."""
+    model = run.model
+    return {
+        "Model": f"{model.name} ({model.family})",
+        "Score": f"{model.score}; medaudit reports cosines",
+        "Model input": f"{by(*model.input_size)} pixels, {by(*model.grid)} tokens",
+        "Licence": model.licence,
+        **{f"sha256 of {name}": digest for name, digest in model.files.items()},
+        "Notes on the model": "; ".join(model.notes),
+        "Pipeline": run.pipeline_name,
+        "Pipeline digest": run.pipeline_digest,
+        "Seed": str(run.seed),
+        "Identifiers": "kept by the site" if run.keeps_identifiers else "replaced by codes",
+        "Started": run.started,
+        **{words_of(name).capitalize(): value for name, value in run.environment.items()},
+        "Versions": ", ".join(f"{name} {version}" for name, version in run.versions.items()),
+    }
+
+
+def image_facts(audit: ImageAudit) -> Mapping[str, str]:
+    """Where a picture comes from and how it became one."""
+    record = audit.record
+    return {
+        "Image": f"{record.image}, series {record.series}, frame {record.frame + 1}",
+        "Stored size": f"{by(record.rows, record.columns)} pixels",
+        "Pixel spacing": _spacing(record.pixel_spacing, "mm, row by column"),
+        "Imager pixel spacing": _spacing(record.imager_pixel_spacing, "mm, at the detector"),
+        "Transfer syntax": record.transfer_syntax,
+        "Decoder": record.decoder,
+        "Display": record.display,
+        "Notes": "; ".join(record.notes),
+        "sha256 of the pixels": record.pixel_sha256,
+        **{words_of(keyword): value for keyword, value in record.elements.items()},
+    }
+
+
+def attribution_facts(one: Attribution) -> Mapping[str, str]:
+    """How a map came about: the method, its settings, and what the solver says of its own run."""
+    sides = {"Picture": one.image_trace, "Words": one.text_trace}
+    return {
+        "Method": one.method,
+        "Settings": ", ".join(f"{words_of(name)} {value}" for name, value in one.settings.items()),
+        **{
+            f"{side}, solver": f"capacity {number(trace.capacity_nats)} nats, {len(trace.loss)} passes"
+            + (f", final loss {number(trace.loss[-1])}" if trace.loss else "")
+            + f", seed {trace.seed}"
+            for side, trace in sides.items()
+        },
+    }
+
+
+def _spacing(spacing: tuple[float, float] | None, unit: str) -> str:
+    return f"{by(*map(number, spacing))} {unit}" if spacing else "not stated in the header"
+
+
+def number(value: float, decimals: int | None = None, *, signed: bool = False) -> str:
+    """A number with a true minus sign; three significant digits unless ``decimals`` says how many places."""
+    form = ".3g" if decimals is None else f".{decimals}f"
+    return f"{value:{'+' if signed else ''}{form}}".replace("-", "\u2212")
+
+
+def by(first: object, second: object) -> str:
+    """Two sizes with a multiplication sign."""
+    return f"{first} \u00d7 {second}"
+
+
+def words_of(key: str) -> str:
+    """A key of a pipeline or a DICOM keyword in words: ``prompt_control``, ``PatientSex``, ``KVP``."""
+    return _WORD_BEGINS.sub(" ", key).replace("_", " ")

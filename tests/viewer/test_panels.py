@@ -1,0 +1,152 @@
+import dataclasses
+import subprocess
+import sys
+
+import pytest
+
+from medaudit.records import FileFate, FileRecord, ImageAudit, PromptKind, Severity
+from medaudit.store.worklist import StudySummary
+from medaudit.viewer import panels
+from medaudit.viewer.panels import Order
+
+
+@pytest.fixture
+def summaries():
+    return (
+        StudySummary("B", 1, 2, 9.0, {"PatientSex": "F"}, {"Modality": ("CR", "DX")}, {Severity.NOTE: 3}),
+        StudySummary("A", 2, 2, 5.0, {"PatientSex": "M"}, {"Manufacturer": ("Example Imaging",)}),
+        StudySummary("C", 1, 2, 7.0, {}, {}, {Severity.WARNING: 1, Severity.NOTE: 1}),
+    )
+
+
+@pytest.fixture
+def image(known):
+    return known.image("S-1", "I-1", 3, known.findings, colour=False, size=(48, 40))
+
+
+def codes(chosen):
+    return [one.study for one in chosen]
+
+
+def test_loads_neither_streamlit_nor_a_model_library():
+    code = (
+        "import sys, medaudit.viewer.panels, medaudit.viewer.pictures, medaudit.viewer.markup;"
+        "print({'streamlit', 'torch', 'monai', 'transformers', 'pydicom'} & set(sys.modules))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "set()\n"
+
+
+@pytest.mark.parametrize(
+    ("order", "expected"),
+    [
+        (Order.GRAVEST, ["C", "B", "A"]),
+        (Order.CODE, ["A", "B", "C"]),
+        (Order.FINDINGS, ["B", "C", "A"]),
+        (Order.SLOWEST, ["B", "C", "A"]),
+    ],
+)
+def test_orders(summaries, order, expected):
+    assert codes(panels.chosen_studies(summaries, order=order)) == expected
+
+
+@pytest.mark.parametrize(
+    ("search", "expected"),
+    [("", "CBA"), ("b", "B"), ("dx", "B"), ("imaging EXAMPLE", "A"), ("example dx", ""), ("patientsex", "")],
+)
+def test_search(summaries, search, expected):
+    assert "".join(codes(panels.chosen_studies(summaries, search=search))) == expected
+
+
+def test_severity_filter_is_by_the_gravest(summaries):
+    assert codes(panels.chosen_studies(summaries, {Severity.NOTE})) == ["B"]
+    assert codes(panels.chosen_studies(summaries, {None, Severity.WARNING})) == ["C", "A"]
+    assert list(panels.severity_counts(summaries).items()) == [
+        (Severity.WARNING, 1),
+        (Severity.CAUTION, 0),
+        (Severity.NOTE, 1),
+        (None, 1),
+    ]
+
+
+def test_lines(summaries):
+    assert panels.summary_line(summaries[0]) == "CR, DX · F"
+    assert panels.findings_sentence(summaries[2].findings) == "1 warning, 1 note"
+    assert panels.findings_sentence({}) == ""
+    assert [panels.count_of(n, "study") for n in (1, 2)] == ["1 study", "2 studies"]
+
+
+def test_study_line_is_that_of_the_worklist(image, known):
+    other = dataclasses.replace(image.record, elements={**image.record.elements, "ViewPosition": "LL"})
+    record = known.study("S-1")
+    assert panels.study_line(record, (image.record, other)) == "DX · CHEST · LL, PA · 2026 · F · Example Imaging"
+
+
+def test_image_names(image):
+    assert panels.image_name(1, image.record) == "Image 2 · DX · PA · I-1"
+
+
+def test_scores_by_hand(image):
+    rows = panels.scores(image)
+    assert [row.similarity for row in rows] == [0.318, 0.291, 0.274, 0.281, 0.112, 0.163]
+    effusion, negated, heart = rows[:3]
+    assert effusion.over_negated == pytest.approx(0.318 - 0.291)
+    assert effusion.over_control == pytest.approx(0.318 - (0.112 + 0.163) / 2)
+    assert heart.over_negated == pytest.approx(0.274 - 0.281)
+    assert (negated.over_negated, negated.over_control) == (None, None)
+    assert {row.over_control for row in rows if row.kind is PromptKind.CONTROL} == {None}
+
+
+def test_margins_need_something_to_compare(image):
+    alone = ImageAudit(image.record, image.reading_copy, image.grid_map, image.attributions[:1])
+    assert panels.scores(alone)[0].over_negated is None
+    assert panels.scores(alone)[0].over_control is None
+
+
+def test_gravest_first(known):
+    assert [one.severity for one in panels.gravest_first(known.findings)] == list(reversed(Severity))
+
+
+def test_excluded_files_say_what_needs_a_person_first(known):
+    assert [file.code for file in panels.excluded_files(known.files)] == ["F-02", "F-03"]
+    assert [file.code for file in panels.excluded_files(known.files, FileFate.TEXT)] == ["F-04"]
+    assert list(panels.fate_counts(known.files)) == [
+        FileFate.FAILED,
+        FileFate.NOT_DICOM,
+        FileFate.TEXT,
+        FileFate.AUDITED,
+    ]
+
+
+def test_every_fate_and_kind_has_a_name():
+    assert set(panels.FATES) == set(FileFate)
+    assert set(panels.KINDS) == set(PromptKind)
+
+
+def test_facts_repeat_the_run(known, image):
+    facts = panels.run_facts(known.run)
+    assert facts["sha256 of model.safetensors"] == "ab" * 32
+    assert facts["Seed"] == "7"
+    assert facts["Identifiers"] == "replaced by codes"
+    assert panels.image_facts(image)["Stored size"] == "48 × 40 pixels"  # noqa: RUF001 - the sign that is shown
+    facts = panels.attribution_facts(image.attributions[0])
+    assert facts["Settings"] == "beta 0.1, steps 10, noise samples 10, layer 9"
+    assert facts["Picture, solver"] == "capacity 14.2 nats, 3 passes, final loss 0.61, seed 1000"
+
+
+def test_no_path_anywhere(known):
+    assert "path" not in {field.name for field in dataclasses.fields(panels.Score)}
+    shown = panels.excluded_files([FileRecord("F-9", "DOE^JANE.dcm", FileFate.FAILED)])
+    assert [file.code for file in shown] == ["F-9"]
+
+
+@pytest.mark.parametrize(
+    ("value", "options", "text"),
+    [(-0.0071, {}, "\u22120.0071"), (0.12345, {"decimals": 2}, "0.12"), (0.5, {"decimals": 1, "signed": True}, "+0.5")],
+)
+def test_numbers(value, options, text):
+    assert panels.number(value, **options) == text
+
+
+@pytest.mark.parametrize(("key", "words"), [("PatientSex", "Patient Sex"), ("KVP", "KVP"), ("rank_drop", "rank drop")])
+def test_words_of(key, words):
+    assert panels.words_of(key) == words
