@@ -1,0 +1,281 @@
+"""The command line: one command a use. It parses arguments and draws progress; the work is done elsewhere.
+
+Every command imports what it needs when it runs, so that ``medaudit --help`` answers at once and the report
+and the viewer never load torch. The only module that reads the environment.
+"""
+
+import json
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+from medaudit.errors import MedauditError, ModelError
+
+EXIT_SOME_FAILED = 1
+EXIT_USAGE = 2
+EXIT_INTERRUPTED = 130
+
+app = typer.Typer(
+    name="medaudit",
+    help="Audit a medical image-text model without labels: what do its scores rest on?",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+pipelines_app = typer.Typer(help="List, show and validate pipeline files.", no_args_is_help=True)
+app.add_typer(pipelines_app, name="pipelines")
+
+AuditFolder = Annotated[Path, typer.Argument(metavar="AUDIT_DIR", help="The folder that `medaudit audit` wrote.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object for a program to read.")]
+ModelsFolder = Annotated[
+    Path | None,
+    typer.Option("--models-folder", help="Where model folders lie [default: $MEDAUDIT_MODELS or per user]."),
+]
+
+
+def main() -> NoReturn:
+    """Run the command line; errors become one message on stderr and an exit code."""
+    try:
+        code = app(standalone_mode=False)  # what a command gave to typer.Exit, else None
+    except MedauditError as error:
+        _fail(str(error), EXIT_USAGE)
+    except Exception as error:
+        # Typer's own errors (unknown option, wrong value) know how to show themselves.
+        if hasattr(error, "show") and hasattr(error, "exit_code"):
+            error.show()
+            sys.exit(error.exit_code)
+        raise
+    if code == EXIT_INTERRUPTED:  # typer's own answer to Ctrl-C
+        _fail("interrupted; what was finished is kept, go on with --resume", EXIT_INTERRUPTED)
+    sys.exit(code or 0)
+
+
+def _fail(message: str, code: int) -> NoReturn:
+    typer.echo(f"medaudit: {message}", err=True)
+    sys.exit(code)
+
+
+@app.callback(invoke_without_command=True)
+def _root(
+    *,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
+) -> None:
+    if version:
+        from medaudit import __version__
+
+        typer.echo(f"medaudit {__version__}")
+        sys.exit(0)
+
+
+@app.command()
+def audit(
+    source: Annotated[Path, typer.Argument(metavar="INPUT", help="A DICOM file, folder, zip archive or DICOMDIR.")],
+    *,
+    model: Annotated[str, typer.Option(help="A model folder, or the name of a model (see `medaudit models`).")],
+    out: Annotated[Path, typer.Option(metavar="AUDIT_DIR", help="Where the audit is written.")],
+    pipeline: Annotated[str, typer.Option(help="A shipped pipeline by name, or a file.")] = "chest-radiograph",
+    limit: Annotated[int | None, typer.Option(min=1, help="Audit at most this many studies.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the audit in AUDIT_DIR.")] = False,
+    seed: Annotated[int, typer.Option(help="Seed of all noise.")] = 0,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
+    report_text: Annotated[
+        Path | None, typer.Option(metavar="FILE.csv", help="Report text keyed by StudyInstanceUID (sidecar).")
+    ] = None,
+    keep_identifiers: Annotated[
+        bool, typer.Option("--keep-identifiers", help="Keep patient and study identifiers in the audit.")
+    ] = False,
+    allow_download: Annotated[
+        bool,
+        typer.Option("--allow-download", help="Fetch a known model if it is not here. The only use of the network."),
+    ] = False,
+    reports: Annotated[bool, typer.Option("--reports/--no-reports", help="Write a PDF for every study.")] = True,
+    models_folder: ModelsFolder = None,
+    as_json: AsJson = False,
+) -> None:
+    """Audit a model on DICOM studies: maps, words, checks, and a PDF for every study.
+
+    Exit code: 0 all done, 1 some studies or files failed, 2 the request cannot be carried out.
+    """
+    from medaudit.console import run_with_progress
+    from medaudit.pipeline.load import load_pipeline
+    from medaudit.report.layout import find_layout
+
+    loaded = load_pipeline(pipeline)
+    find_layout(loaded.spec.report.layout)
+    folder = _find_model(model, models_folder, allow_download=allow_download)
+    from medaudit.pipeline.run import AuditRequest
+
+    request = AuditRequest(
+        source=source,
+        folder=out,
+        pipeline=loaded,
+        model_folder=folder,
+        device=device,
+        seed=seed,
+        limit=limit,
+        resume=resume,
+        keep_identifiers=keep_identifiers,
+        sidecar=report_text,
+    )
+    if not run_with_progress(request, reports=reports, as_json=as_json, program=_program()):
+        raise typer.Exit(EXIT_SOME_FAILED)
+
+
+@app.command()
+def report(
+    folder: AuditFolder,
+    *,
+    study: Annotated[list[str] | None, typer.Option(help="Only this study (its code); may be repeated.")] = None,
+    layout: Annotated[str | None, typer.Option(help="A shipped layout by name, or a file.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write the study PDFs again, from the store alone."""
+    from medaudit.console import write_reports_with_progress
+
+    outcome = write_reports_with_progress(folder, study, layout, quiet=as_json)
+    failures = [{"study": code, "error": kind, "message": message} for code, kind, message in outcome.failed]
+    if as_json:
+        typer.echo(json.dumps({"written": [str(path) for path in outcome.written], "failed": failures}))
+    else:
+        typer.echo(f"{len(outcome.written)} PDFs in {folder / 'reports'}")
+        for failure in failures:
+            typer.echo(f"failed: {failure['study']}: {failure['error']}: {failure['message']}", err=True)
+    if failures:
+        raise typer.Exit(EXIT_SOME_FAILED)
+
+
+@app.command()
+def review(
+    folder: AuditFolder,
+    *,
+    port: Annotated[int | None, typer.Option(min=1024, max=65535, help="Port on 127.0.0.1.")] = None,
+    browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the page in a browser.")] = True,
+) -> None:
+    """Open the viewer on 127.0.0.1."""
+    from medaudit.viewer.serve import serve
+
+    raise typer.Exit(serve(folder, port=port, open_browser=browser))
+
+
+@pipelines_app.command("list")
+def pipelines_list(*, as_json: AsJson = False) -> None:
+    """List the pipelines that ship with medaudit."""
+    from medaudit.pipeline.load import load_pipeline
+    from medaudit.resources import pipelines_folder, shipped
+
+    specs = [load_pipeline(name).spec for name in shipped(pipelines_folder())]
+    if as_json:
+        typer.echo(json.dumps([{"name": spec.name, "title": spec.title} for spec in specs]))
+        return
+    for spec in specs:
+        typer.echo(f"{spec.name:20} {spec.title}")
+
+
+@pipelines_app.command("show")
+def pipelines_show(name: Annotated[str, typer.Argument(help="A shipped pipeline, or a file.")]) -> None:
+    """Print a pipeline file, to copy and edit."""
+    from medaudit.pipeline.load import find_pipeline
+
+    typer.echo(find_pipeline(name).read_text(encoding="utf-8"), nl=False)
+
+
+@pipelines_app.command("validate")
+def pipelines_validate(name: Annotated[str, typer.Argument(help="A shipped pipeline, or a file.")]) -> None:
+    """Check a pipeline file; every mistake is shown with file, line and key."""
+    from medaudit.pipeline.load import load_pipeline
+    from medaudit.report.layout import find_layout
+
+    pipeline = load_pipeline(name)
+    find_layout(pipeline.spec.report.layout)
+    typer.echo(f"{pipeline.path.name}: valid; {len(pipeline.spec.prompts.ask())} prompts an image")
+
+
+@app.command()
+def models(*, models_folder: ModelsFolder = None, as_json: AsJson = False) -> None:
+    """List the models that medaudit knows, and whether they are on this machine."""
+    from medaudit.models.catalogue import KNOWN_MODELS
+
+    folder = _models_folder(models_folder)
+    rows = [
+        {
+            "name": model.name,
+            "architecture": model.architecture,
+            "input": model.input,
+            "licence": model.licence,
+            "source": model.source,
+            "here": (folder / model.name / "config.json").is_file(),
+        }
+        for model in KNOWN_MODELS
+    ]
+    if as_json:
+        typer.echo(json.dumps(rows))
+        return
+    from medaudit.console import print_table
+
+    print_table("Models", rows)
+    typer.echo(f"Model folders lie in {folder}; any Hugging Face CLIP folder can be given by its path.")
+
+
+@app.command()
+def doctor(*, as_json: AsJson = False) -> None:
+    """Check this machine: versions, decoders (by decoding), device, disk."""
+    from medaudit.console import print_doctor
+    from medaudit.pipeline.doctor import examine
+
+    examination = examine(_models_folder(None), Path.cwd())
+    if as_json:
+        typer.echo(json.dumps(examination))
+    else:
+        print_doctor(examination)
+
+
+@app.command()
+def demo(
+    *,
+    out: Annotated[Path, typer.Option(metavar="AUDIT_DIR", help="Where the demo is written.")] = Path("demo-audit"),
+) -> None:
+    """Run the main job on DICOM files that ship with pydicom, with a model of random weights."""
+    from medaudit.console import run_with_progress
+    from medaudit.pipeline.demo import prepare_demo
+
+    request = prepare_demo(out)
+    typer.echo(
+        "The model of this demo has random weights: it has learnt nothing, "
+        "and its maps show that the program runs, no more."
+    )
+    if not run_with_progress(request, program=_program()):
+        raise typer.Exit(EXIT_SOME_FAILED)
+
+
+def _program() -> str:
+    """How this program was called: ``medaudit`` where that is on PATH, else the path that was given."""
+    return "medaudit" if shutil.which("medaudit") else os.path.relpath(sys.argv[0])
+
+
+def _models_folder(given: Path | None) -> Path:
+    if given is not None:
+        return given
+    from_environment = os.environ.get("MEDAUDIT_MODELS")
+    if from_environment:
+        return Path(from_environment)
+    import platformdirs
+
+    return platformdirs.user_data_path("medaudit") / "models"
+
+
+def _find_model(name: str, models_folder: Path | None, *, allow_download: bool) -> Path:
+    from medaudit.models.catalogue import download_model, find_model
+
+    folder = _models_folder(models_folder)
+    try:
+        return find_model(name, folder)
+    except ModelError:
+        if not allow_download:
+            raise
+        return download_model(name, folder)

@@ -1,0 +1,1 @@
+"""The composition root: a pipeline file and an input in, an audited store out."""

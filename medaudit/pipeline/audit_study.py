@@ -1,0 +1,198 @@
+"""One study through every stage, from its files to a frozen StudyAudit. Reads as the data flow."""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+from medaudit.attribution.method import Method, Noise
+from medaudit.audit.case import judge
+from medaudit.audit.verdict import Threshold
+from medaudit.dicom.grayscale import VoiPolicy, display, reading_copy
+from medaudit.dicom.privacy import Pseudonyms, allowed_elements
+from medaudit.dicom.read import DicomImage, read_image
+from medaudit.dicom.scan import FileRef, Study
+from medaudit.errors import MedauditError, ModelError
+from medaudit.imaging.preprocess import Fit, preprocess
+from medaudit.models.interface import VisionLanguageModel
+from medaudit.pipeline.choose import Choice, ChosenImage
+from medaudit.pipeline.spec import PipelineSpec
+from medaudit.pipeline.text import Sentences
+from medaudit.records import (
+    FileFate,
+    FileRecord,
+    ImageAudit,
+    ImageRecord,
+    Prompt,
+    PromptKind,
+    StudyAudit,
+    StudyRecord,
+)
+
+
+class StageError(Exception):
+    """Where a study's work broke off; the cause is chained."""
+
+    def __init__(self, stage: str, cause: Exception) -> None:
+        super().__init__(stage)
+        self.stage = stage
+        self.error = type(cause).__name__
+        self.message = str(cause) if isinstance(cause, MedauditError) else _where(cause)
+
+
+@contextmanager
+def stage(name: str) -> Iterator[None]:
+    """Name the stage in which an error arises. Any error: one bad file never stops a run."""
+    try:
+        yield
+    except Exception as error:  # recorded with its class and place, and the run goes on
+        raise StageError(name, error) from error
+
+
+def _where(error: Exception) -> str:
+    """Say where an unforeseen error arose. Its own message is withheld: it might quote a header."""
+    trace = error.__traceback__
+    place = ""
+    while trace is not None:
+        module = trace.tb_frame.f_globals.get("__name__", "")
+        if module.startswith("medaudit."):
+            place = f"{module}:{trace.tb_lineno}"
+        trace = trace.tb_next
+    return (
+        f"unforeseen {type(error).__name__} at {place}; please report it (the message is withheld, it may quote data)"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class StudyResult:
+    """A study's outcome: ``audit`` is None where no image came through; ``files`` accounts for every file."""
+
+    audit: StudyAudit | None
+    files: tuple[FileRecord, ...]
+    failures: tuple[FileRecord, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """Everything that is the same for every study of a run."""
+
+    spec: PipelineSpec
+    model: VisionLanguageModel
+    method: Method
+    pseudonyms: Pseudonyms
+    seed: int
+    keep_identifiers: bool
+    sentences: Sentences
+
+    def study_code(self, study_uid: str) -> str:
+        """Pseudonym of a study."""
+        return self.pseudonyms.code("study", study_uid)
+
+    def file(self, ref: FileRef, fate: FileFate, reason: str = "", study: str = "") -> FileRecord:
+        """Record of a file that did not fail."""
+        return FileRecord(self.pseudonyms.code("file", ref.label), ref.label, fate, reason, study)
+
+    def failed(self, ref: FileRef, error: StageError, study: str = "") -> FileRecord:
+        """Record of a file that failed, with the stage and the class of the error."""
+        record = self.file(ref, FileFate.FAILED, error.message, study)
+        return replace(record, stage=error.stage, error=error.error)
+
+
+def audit_study(study: Study, choice: Choice, bench: Bench) -> StudyResult:
+    """Audit the chosen images of a study; an image that fails is recorded and the others go on."""
+    began = time.monotonic()
+    code = bench.study_code(study.uid)
+    text = bench.sentences.of(study)
+    files = {
+        item.instance.ref.label: bench.file(item.instance.ref, item.fate, item.reason, code)
+        for item in choice.passed_over
+    }
+    for ref in text.used:
+        files[ref.label] = bench.file(ref, FileFate.TEXT, "its sentences were asked as prompts", code)
+    for ref, problem in text.failed:
+        files[ref.label] = bench.failed(ref, StageError("text", problem), code)
+    images: list[ImageAudit] = []
+    shared: dict[str, str] | None = None
+    for chosen in choice.images:
+        ref = chosen.instance.ref
+        try:
+            with stage("read"):
+                image = read_image(ref, frame=chosen.frame)
+                elements = allowed_elements(image.dataset, keep_identifiers=bench.keep_identifiers)
+            images.append(_audit_image(image, elements, chosen, text.prompts, bench))
+        except StageError as error:
+            files[ref.label] = bench.failed(ref, error, code)
+        else:
+            shared = elements if shared is None else dict(shared.items() & elements.items())
+            files.setdefault(ref.label, bench.file(ref, FileFate.AUDITED, study=code))
+    record = StudyRecord(code, dict(sorted((shared or {}).items())))
+    audit = StudyAudit(record, tuple(images), time.monotonic() - began) if images else None
+    failures = tuple(file for file in files.values() if file.fate is FileFate.FAILED)
+    return StudyResult(audit, tuple(files.values()), failures)
+
+
+def _audit_image(
+    image: DicomImage,
+    elements: Mapping[str, str],
+    chosen: ChosenImage,
+    report: Sequence[Prompt],
+    bench: Bench,
+) -> ImageAudit:
+    spec, model, study = bench.spec, bench.model, bench.study_code(chosen.instance.study_uid)
+    with stage("display"):
+        shown = display(image, voi_policy(spec))
+        reading = reading_copy(shown, spec.display.reading_copy_side)
+    with stage("imaging"):
+        fit = None if spec.fit == "model" else Fit(spec.fit)
+        seen = preprocess(shown, model.preprocessing, model.grid, transforms=spec.transforms, fit=fit)
+    with stage("attribution"):
+        asked = spec.prompts.ask()
+        known = {prompt.text for prompt in asked}
+        prompts, notes = _readable([*asked, *(prompt for prompt in report if prompt.text not in known)], model)
+        instance = f"{image.sop_instance_uid}#{image.frame}"
+        attributions = bench.method.explain(model, seen, prompts, Noise(bench.seed, instance))
+    with stage("audit"):
+        thresholds = {key: Threshold(item.limit, item.severity) for key, item in spec.thresholds.items()}
+        measurements, findings = judge(attributions, thresholds)
+    rows, columns = image.stored.shape[:2]
+    record = ImageRecord(
+        study=study,
+        series=bench.pseudonyms.code("series", image.series_uid or chosen.instance.series_uid),
+        image=bench.pseudonyms.code("image", instance),
+        frame=image.frame,
+        rows=rows,
+        columns=columns,
+        elements=elements,
+        transfer_syntax=f"{image.transfer_syntax} ({image.transfer_syntax_uid})",
+        decoder=image.decoder,
+        display=shown.description,
+        pixel_sha256=image.pixel_sha256,
+        patient_orientation=image.patient_orientation,
+        pixel_spacing=image.pixel_spacing,
+        imager_pixel_spacing=image.imager_pixel_spacing,
+        notes=(*chosen.instance.notes, *image.notes, *notes),
+    )
+    return ImageAudit(record, reading, seen.grid_map, attributions, measurements, findings)
+
+
+def voi_policy(spec: PipelineSpec) -> VoiPolicy:
+    """Display policy of a pipeline in the words of ``dicom.grayscale``."""
+    shown = spec.display
+    return VoiPolicy(kind=shown.voi, index=shown.header_window, center=shown.center, width=shown.width)
+
+
+def _readable(prompts: Sequence[Prompt], model: VisionLanguageModel) -> tuple[list[Prompt], list[str]]:
+    """Leave out report sentences that are longer than the model reads; a pipeline's own prompt must fit."""
+    kept: list[Prompt] = []
+    notes: list[str] = []
+    for prompt in prompts:
+        try:
+            model.tokenize(prompt.text)
+        except ModelError:
+            if prompt.kind is not PromptKind.REPORT:
+                raise
+            words = len(prompt.text.split())
+            notes.append(f"a report sentence of {words} words is longer than the model reads and was left out")
+        else:
+            kept.append(prompt)
+    return kept, notes

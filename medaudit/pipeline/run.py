@@ -1,0 +1,239 @@
+"""The composition root: a folder of DICOM studies in, an audited store out.
+
+    scan -> choose -> (read -> display -> preprocess -> attribute -> judge) a study at a time -> store
+
+A study is written in one transaction when it is done, so a run may be killed at any instant and resumed.
+"""
+
+import platform
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Protocol
+
+import torch
+
+from medaudit.attribution.registry import build_method
+from medaudit.dicom.privacy import Pseudonyms
+from medaudit.dicom.scan import Inventory, Study, scan
+from medaudit.errors import StoreError, UsageError
+from medaudit.models.interface import VisionLanguageModel
+from medaudit.models.registry import load_model
+from medaudit.pipeline.audit_study import Bench, audit_study
+from medaudit.pipeline.choose import Choice, choose
+from medaudit.pipeline.load import Pipeline
+from medaudit.pipeline.text import Sentences
+from medaudit.records import FileFate, FileRecord, RunRecord
+from medaudit.store.audit_store import AuditStore
+
+# What a result depends on; written into every run.
+RECORDED_PACKAGES = ("medaudit", "monai", "numpy", "pydicom", "torch", "transformers", "tokenizers", "safetensors")
+KEY_FILE = "pseudonym.key"
+
+
+@dataclass(frozen=True, slots=True)
+class AuditRequest:
+    """What a user asks for. ``limit`` is how many studies this run audits at most; None is all."""
+
+    source: Path
+    folder: Path
+    pipeline: Pipeline
+    model_folder: Path
+    device: str = "auto"
+    seed: int = 0
+    limit: int | None = None
+    resume: bool = False
+    keep_identifiers: bool = False
+    sidecar: Path | None = None
+
+
+class Observer(Protocol):
+    """Told of progress; the command line draws it. Codes are pseudonyms."""
+
+    def phase(self, text: str) -> None:
+        """Something that has no count began."""
+
+    def scanned(self, files: int) -> None:
+        """So many files have been looked at."""
+
+    def planned(self, studies: int, finished: int) -> None:
+        """So many studies hold images to audit; so many were finished by an earlier run."""
+
+    def study_done(self, store: AuditStore, code: str, *, audited: bool) -> None:
+        """A study was written (``audited``), or nothing of it came through."""
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What a run did, skipped and why. ``failures`` are files; ``pending`` studies were not reached."""
+
+    audited: tuple[str, ...]
+    resumed: int
+    failed: tuple[str, ...]
+    pending: int
+    failures: tuple[FileRecord, ...]
+    fates: dict[str, int] = field(default_factory=dict)
+    seconds: float = 0.0
+
+
+def run_audit(request: AuditRequest, observer: Observer) -> Summary:
+    """Audit every study that the request names.
+
+    Raises
+    ------
+    UsageError
+        The input does not exist, or a resume does not fit the audit that is there.
+    ModelError
+        The model cannot be loaded.
+    StoreError
+        The folder already holds an audit and ``resume`` is not set, or cannot be written.
+
+    """
+    began = time.monotonic()
+    if AuditStore.exists(request.folder) and not request.resume:
+        msg = f"{request.folder} already holds an audit; add --resume to go on with it, or choose another folder"
+        raise StoreError(msg)
+    observer.phase("loading the model")
+    model = load_model(request.model_folder, _device(request.device))
+    run = describe_run(request, model)
+    with _open_store(request, run) as store:
+        if store.files() and not (request.folder / KEY_FILE).is_file():
+            msg = f"{request.folder}: {KEY_FILE} is gone, so this audit's codes cannot be made again; use a new folder"
+            raise StoreError(msg)
+        bench = _bench(request, model)
+        observer.phase("scanning")
+        inventory = scan(request.source, on_file=observer.scanned)
+        return replace(_audit_all(inventory, request, bench, store, observer), seconds=time.monotonic() - began)
+
+
+def describe_run(request: AuditRequest, model: VisionLanguageModel) -> RunRecord:
+    """Everything that is needed to repeat the run."""
+    spec = request.pipeline.spec
+    return RunRecord(
+        pipeline_name=spec.name,
+        pipeline_yaml=request.pipeline.yaml,
+        pipeline_digest=spec.digest(),
+        report_layout=spec.report.layout,
+        model=model.card,
+        seed=request.seed,
+        keeps_identifiers=request.keep_identifiers,
+        started=datetime.now(UTC).isoformat(timespec="seconds"),
+        versions={name: version(name) for name in RECORDED_PACKAGES},
+        environment={
+            "python": platform.python_version(),
+            "platform": f"{platform.system()} {platform.machine()}",
+            "device": str(model.device),
+            "threads": str(torch.get_num_threads()),
+        },
+    )
+
+
+def _bench(request: AuditRequest, model: VisionLanguageModel) -> Bench:
+    spec = request.pipeline.spec
+    return Bench(
+        spec=spec,
+        model=model,
+        method=build_method(spec.attribution.method, spec.attribution.settings),
+        pseudonyms=Pseudonyms.at(request.folder / KEY_FILE),
+        seed=request.seed,
+        keep_identifiers=request.keep_identifiers,
+        sentences=Sentences.read(spec.report_text, request.sidecar),
+    )
+
+
+def _audit_all(
+    inventory: Inventory, request: AuditRequest, bench: Bench, store: AuditStore, observer: Observer
+) -> Summary:
+    finished = store.finished()
+    plans = [(bench.study_code(study.uid), study, choose(study, bench.spec.images)) for study in inventory.studies]
+    waiting = [plan for plan in plans if plan[2].images and plan[0] not in finished]
+    store.save_files(_first_ledger(inventory, plans, waiting, bench))
+    already = sum(code in finished for code, _, _ in plans)
+    observer.planned(len(waiting) + already, already)
+    audited: list[str] = []
+    failed: list[str] = []
+    for code, study, choice in waiting[: request.limit]:
+        result = audit_study(study, choice, bench)
+        if result.audit is None:
+            store.save_files(result.files)
+        else:
+            store.save_study(result.audit, result.files)
+            audited.append(code)
+        if result.failures:
+            failed.append(code)
+        observer.study_done(store, code, audited=result.audit is not None)
+    ledger = store.files()
+    return Summary(
+        audited=tuple(audited),
+        resumed=already,
+        failed=tuple(failed),
+        pending=len(waiting[request.limit :]) if request.limit is not None else 0,
+        failures=tuple(file for file in ledger if file.fate is FileFate.FAILED),
+        fates=dict(Counter(file.fate.value for file in ledger)),
+    )
+
+
+Plan = tuple[str, Study, Choice]
+
+
+def _first_ledger(
+    inventory: Inventory, plans: Sequence[Plan], waiting: Sequence[Plan], bench: Bench
+) -> list[FileRecord]:
+    """Account for every file before the first study: nothing is lost, however the run ends."""
+    reached = {code for code, _, _ in waiting}
+    ledger = []
+    for other in inventory.others:
+        record = bench.file(other.ref, other.fate, other.reason)
+        ledger.append(
+            FileRecord(record.code, record.path, other.fate, other.reason, stage="scan", error=other.error)
+            if other.fate is FileFate.FAILED
+            else record
+        )
+    for code, study, choice in plans:
+        if code in reached:
+            ledger += [bench.file(item.ref, FileFate.PENDING, study=code) for item in study.instances]
+        elif not choice.images:
+            ledger += [bench.file(item.instance.ref, item.fate, item.reason, code) for item in choice.passed_over]
+    return ledger
+
+
+def _open_store(request: AuditRequest, run: RunRecord) -> AuditStore:
+    if not AuditStore.exists(request.folder):
+        return AuditStore.create(request.folder, run)
+    store = AuditStore.open(request.folder)
+    before = store.run()
+    differences = [
+        f"{name} ({old} then, {new} now)"
+        for name, old, new in (
+            ("pipeline", before.pipeline_digest[:12], run.pipeline_digest[:12]),
+            ("model files", _short(before.model.files), _short(run.model.files)),
+            ("seed", before.seed, run.seed),
+            ("--keep-identifiers", before.keeps_identifiers, run.keeps_identifiers),
+        )
+        if old != new
+    ]
+    if differences:
+        store.close()
+        msg = f"{request.folder}: this audit was begun with another {'; another '.join(differences)}; use a new folder"
+        raise UsageError(msg)
+    return store
+
+
+def _short(files: object) -> str:
+    return ", ".join(f"{name} {digest[:8]}" for name, digest in sorted(dict(files).items()))  # type: ignore[call-overload]
+
+
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        msg = f"--device {name!r}: not available here ({str(error).splitlines()[0]}); use cpu or auto"
+        raise UsageError(msg) from error
+    return device

@@ -1,0 +1,71 @@
+"""Report sentences as prompts, from the sources that a pipeline lists."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from medaudit.dicom.scan import FileRef, Study, is_report
+from medaudit.dicom.text import read_report, read_sidecar, sentences
+from medaudit.errors import InputError, UsageError
+from medaudit.pipeline.spec import ReportText
+from medaudit.records import Prompt, PromptKind
+
+
+@dataclass(frozen=True, slots=True)
+class StudyText:
+    """A study's report prompts, the files that they came from, and the files that could not be read."""
+
+    prompts: tuple[Prompt, ...] = ()
+    used: tuple[FileRef, ...] = ()
+    failed: tuple[tuple[FileRef, InputError], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Sentences:
+    """Finds a study's report sentences. ``by_study`` is the sidecar: Study Instance UID -> text."""
+
+    settings: ReportText
+    by_study: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, settings: ReportText, sidecar: Path | None) -> "Sentences":
+        """Read the sidecar, if the pipeline asks for one.
+
+        Raises
+        ------
+        UsageError
+            The pipeline asks for a sidecar and there is none, or the other way round.
+        InputError
+            The file is no such table.
+
+        """
+        wanted = "sidecar" in settings.sources
+        if wanted != (sidecar is not None):
+            msg = (
+                "report_text.sources lists sidecar: say where it is with --report-text FILE.csv"
+                if wanted
+                else "--report-text was given, but report_text.sources of the pipeline does not list sidecar"
+            )
+            raise UsageError(msg)
+        return cls(settings, read_sidecar(sidecar) if sidecar else {})
+
+    def of(self, study: Study) -> StudyText:
+        """Collect the sentences of a study's structured reports and of the sidecar."""
+        texts: list[str] = []
+        used: list[FileRef] = []
+        failed: list[tuple[FileRef, InputError]] = []
+        if "structured-report" in self.settings.sources:
+            for instance in filter(is_report, study.instances):
+                try:
+                    report = read_report(instance.ref)
+                except InputError as error:
+                    failed.append((instance.ref, error))
+                    continue
+                if report is not None:
+                    texts += [text for _, text in report.sections]
+                    used.append(instance.ref)
+        if study.uid in self.by_study:
+            texts.append(self.by_study[study.uid])
+        found = dict.fromkeys(sentence for text in texts for sentence in sentences(text))
+        prompts = [Prompt(sentence, PromptKind.REPORT) for sentence in found]
+        return StudyText(tuple(prompts[: self.settings.max_sentences]), tuple(used), tuple(failed))

@@ -1,0 +1,243 @@
+"""The main job end to end: on fabricated radiographs, through failures, kills and resumes."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from medaudit.errors import StoreError, UsageError
+from medaudit.pipeline.load import load_pipeline
+from medaudit.pipeline.run import KEY_FILE, AuditRequest, run_audit
+from medaudit.records import FileFate
+from medaudit.store.audit_store import AuditStore
+
+
+class Quiet:
+    """An observer that remembers what it was told."""
+
+    def __init__(self):
+        self.plan, self.done = (0, 0), []
+
+    def phase(self, text):
+        pass
+
+    def scanned(self, files):
+        pass
+
+    def planned(self, studies, finished):
+        self.plan = (studies, finished)
+
+    def study_done(self, store, code, *, audited):
+        self.done.append((code, audited))
+
+
+@pytest.fixture
+def studies(tmp_path, write_radiograph) -> Path:
+    """Four studies: one with two images, one whose pixels are broken; and two files that are none."""
+    folder = tmp_path / "studies"
+    for seed in range(3):
+        write_radiograph(folder / f"{seed}" / "image.dcm", seed)
+    write_radiograph(folder / "2" / "second.dcm", 20, study=2)
+    broken = write_radiograph(folder / "3" / "broken.dcm", 3)
+    broken.write_bytes(broken.read_bytes()[:-5000])
+    (folder / "readme.txt").write_text("not DICOM")
+    write_radiograph(folder / "lateral.dcm", 30, ViewPosition="LL")
+    return folder
+
+
+@pytest.fixture
+def request_for(studies, tmp_path, pipeline_file, random_clip):
+    def build(name="audit", **changes):
+        values = {
+            "source": studies,
+            "folder": tmp_path / name,
+            "pipeline": load_pipeline(str(pipeline_file)),
+            "model_folder": random_clip,
+        }
+        folder = values["folder"]
+        folder.mkdir(exist_ok=True)
+        # The codes of two audits agree only under one key.
+        (folder / KEY_FILE).write_bytes(bytes(range(32)))
+        (folder / KEY_FILE).chmod(0o600)
+        return AuditRequest(**values | changes)
+
+    return build
+
+
+def digest(folder):
+    with AuditStore.open(folder) as store:
+        return store.digest()
+
+
+def test_every_study_is_audited_and_every_file_accounted_for(request_for, studies):
+    request, observer = request_for(), Quiet()
+    summary = run_audit(request, observer)
+    assert (len(summary.audited), len(summary.failed), summary.pending) == (3, 1, 0)
+    assert observer.plan == (4, 0)
+    assert summary.fates == {"audited": 4, "failed": 1, "not DICOM": 1, "not chosen": 1}
+    (failure,) = summary.failures
+    assert (failure.path, failure.stage, failure.error) == ("3/broken.dcm", "read", "DecodeError")
+    with AuditStore.open(request.folder) as store:
+        assert {file.path for file in store.files()} == {
+            str(path.relative_to(studies)) for path in studies.rglob("*") if path.is_file()
+        }
+        images = [image for code in summary.audited for image in store.study(code).images]
+    assert len(images) == 4
+    for image in images:
+        assert len(image.attributions) == 5
+        assert len(image.measurements) == 4
+        projected = image.attributions[0].image.pixels()
+        assert projected.shape == (96, 80)
+        # The model's centre crop loses 8 rows at either end.
+        assert np.isnan(projected[:8]).all()
+        assert not np.isnan(projected[9:-9]).any()
+
+
+def test_nothing_identifying_reaches_the_audit_folder(request_for):
+    request = request_for()
+    run_audit(request, Quiet())
+    for path in request.folder.rglob("*"):
+        if path.is_file():
+            content = path.read_bytes()
+            for secret in (b"Secret", b"HIDDEN-77", b"19500102", b"20200304", b"1.2.826.0.1"):
+                assert secret not in content, f"{secret!r} in {path.name}"
+
+
+def test_identifiers_are_kept_when_the_site_asks(request_for):
+    request = request_for(keep_identifiers=True)
+    summary = run_audit(request, Quiet())
+    with AuditStore.open(request.folder) as store:
+        assert store.run().keeps_identifiers
+        assert store.study_record(summary.audited[0]).elements["PatientID"] == "HIDDEN-77"
+
+
+def test_the_same_request_gives_the_same_store_and_another_seed_another(request_for):
+    for name, seed in (("one", 0), ("two", 0), ("other", 1)):
+        run_audit(request_for(name, seed=seed), Quiet())
+    base = request_for("one").folder.parent
+    assert digest(base / "one") == digest(base / "two") != digest(base / "other")
+
+
+def test_a_limit_leaves_the_rest_pending_and_a_resume_ends_where_one_run_would(request_for):
+    whole, parts = request_for("whole"), request_for("parts", limit=1)
+    run_audit(whole, Quiet())
+    first = run_audit(parts, Quiet())
+    assert (len(first.audited), first.pending) == (1, 3)
+    with AuditStore.open(parts.folder) as store:
+        assert len(store.files(FileFate.PENDING)) == 4
+    rest = request_for("parts", resume=True)
+    second = run_audit(rest, Quiet())
+    assert (len(second.audited), second.resumed, second.pending) == (2, 1, 0)
+    assert digest(whole.folder) == digest(parts.folder)
+
+
+def test_an_audit_is_not_overwritten_nor_mixed_with_another(request_for):
+    run_audit(request_for(limit=1), Quiet())
+    with pytest.raises(StoreError, match="--resume"):
+        run_audit(request_for(), Quiet())
+    with pytest.raises(UsageError, match=r"another seed \(0 then, 5 now\)"):
+        run_audit(request_for(resume=True, seed=5), Quiet())
+
+
+def test_a_lost_key_is_noticed(request_for):
+    run_audit(request_for(limit=1), Quiet())
+    request = request_for(resume=True)
+    (request.folder / KEY_FILE).unlink()
+    with pytest.raises(StoreError, match=r"pseudonym\.key is gone"):
+        run_audit(request, Quiet())
+
+
+def test_a_device_that_is_not_here_is_refused(request_for):
+    with pytest.raises(UsageError, match="--device"):
+        run_audit(request_for(device="cuda:7"), Quiet())
+
+
+def test_report_sentences_become_prompts(request_for, studies, tmp_path, pipeline_file):
+    pipeline_file.write_text(pipeline_file.read_text() + "report_text: {sources: [sidecar]}\n")
+    import pydicom
+
+    uid = pydicom.dcmread(studies / "0" / "image.dcm", stop_before_pixels=True).StudyInstanceUID
+    sidecar = tmp_path / "reports.csv"
+    sidecar.write_text(f'StudyInstanceUID,report\n{uid},"No effusion. Heart size is normal. {"Very " * 80}long."\n')
+    request = request_for(pipeline=load_pipeline(str(pipeline_file)), sidecar=sidecar)
+    summary = run_audit(request, Quiet())
+    with AuditStore.open(request.folder) as store:
+        (image,) = store.study(summary.audited[0]).images
+        texts = [item.prompt.text for item in image.attributions if item.prompt.kind == "report"]
+    assert texts == ["No effusion.", "Heart size is normal."]
+    assert any("81 words" in note for note in image.record.notes)
+
+
+def test_a_sidecar_and_its_pipeline_belong_together(request_for, tmp_path):
+    (tmp_path / "r.csv").write_text("StudyInstanceUID,report\n")
+    with pytest.raises(UsageError, match="does not list sidecar"):
+        run_audit(request_for(sidecar=tmp_path / "r.csv"), Quiet())
+
+
+KILLER = """
+import os, signal, sys
+from pathlib import Path
+import medaudit.store.audit_store as target
+from medaudit.pipeline.load import load_pipeline
+from medaudit.pipeline.run import AuditRequest, run_audit
+
+name, call, when = {function!r}, {call}, {when!r}
+original, calls = getattr(target, name), 0
+
+def dying(*arguments):
+    global calls
+    calls += 1
+    if calls == call and when == "before":
+        os.kill(os.getpid(), signal.SIGKILL)
+    result = original(*arguments)
+    if calls == call:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return result
+
+setattr(target, name, dying)
+
+class Quiet:
+    def phase(self, text): pass
+    def scanned(self, files): pass
+    def planned(self, studies, finished): pass
+    def study_done(self, store, code, *, audited): pass
+
+source, folder, model = Path({source!r}), Path({folder!r}), Path({model!r})
+run_audit(AuditRequest(source, folder, load_pipeline({pipeline!r}), model, resume=True), Quiet())
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this system has no SIGKILL")
+def test_killed_at_any_instant_and_resumed_the_store_is_that_of_an_undisturbed_run(
+    request_for, studies, pipeline_file, random_clip
+):
+    undisturbed, killed = request_for("undisturbed"), request_for("killed")
+    run_audit(undisturbed, Quiet())
+    # Before the first study's rows, inside the second study's transaction, and between the two images of the third.
+    for function, call, when in (
+        ("write_arrays", 1, "after"),
+        ("_write_study", 2, "after"),
+        ("write_arrays", 2, "before"),
+    ):
+        script = KILLER.format(
+            function=function,
+            call=call,
+            when=when,
+            source=str(studies),
+            folder=str(killed.folder),
+            pipeline=str(pipeline_file),
+            model=str(random_clip),
+        )
+        environment = os.environ | {"PYTHONWARNINGS": "ignore"}
+        ended = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, check=False)
+        assert ended.returncode == -signal.SIGKILL, ended.stderr.decode()[-2000:]
+        with AuditStore.open(killed.folder) as store:
+            for code in store.finished():
+                assert store.study(code).images
+    summary = run_audit(request_for("killed", resume=True), Quiet())
+    assert summary.pending == 0
+    assert digest(undisturbed.folder) == digest(killed.folder)

@@ -1,0 +1,166 @@
+"""The command line as a user meets it: output, messages, exit codes."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from medaudit import cli
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    """Run a command in this process: (exit code, stdout, stderr)."""
+
+    def call(*arguments):
+        monkeypatch.setattr("sys.argv", ["medaudit", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        captured = capsys.readouterr()
+        return ended.value.code, captured.out, captured.err
+
+    return call
+
+
+@pytest.fixture
+def studies(tmp_path, write_radiograph):
+    for seed in range(2):
+        write_radiograph(tmp_path / "studies" / f"{seed}.dcm", seed)
+    return tmp_path / "studies"
+
+
+def test_an_audit_writes_a_pdf_for_every_study_and_says_what_it_did(run, studies, pipeline_file, random_clip, tmp_path):
+    out = tmp_path / "audit"
+    code, printed, _ = run("audit", studies, "--pipeline", pipeline_file, "--model", random_clip, "--out", out)
+    assert code == 0
+    assert "2 studies audited" in printed
+    assert "Files: 2 audited" in printed
+    pdfs = sorted((out / "reports").glob("*.pdf"))
+    assert len(pdfs) == 2
+    assert all(path.read_bytes().startswith(b"%PDF-") for path in pdfs)
+
+    # The PDFs are made again from the store alone, to the byte.
+    before = {path.name: path.read_bytes() for path in pdfs}
+    for path in pdfs:
+        path.unlink()
+    code, printed, _ = run("report", out, "--json")
+    assert code == 0
+    assert len(json.loads(printed)["written"]) == 2
+    assert {path.name: path.read_bytes() for path in (out / "reports").glob("*.pdf")} == before
+
+    code, _, error = run("audit", studies, "--pipeline", pipeline_file, "--model", random_clip, "--out", out)
+    assert code == 2
+    assert "--resume" in error
+
+
+def test_a_broken_file_makes_exit_code_one_and_is_named(run, studies, pipeline_file, random_clip, tmp_path):
+    broken = studies / "0.dcm"
+    broken.write_bytes(broken.read_bytes()[:-6000])
+    arguments = ("--pipeline", pipeline_file, "--model", random_clip, "--out", tmp_path / "audit", "--json")
+    code, printed, _ = run("audit", studies, *arguments)
+    assert code == 1
+    outcome = json.loads(printed)
+    assert outcome["fates"] == {"audited": 1, "failed": 1}
+    assert outcome["failures"][0]["path"] == "0.dcm"
+    assert outcome["failures"][0]["error"] == "DecodeError"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("audit", "nowhere", "--model", "nonsense", "--out", "x"), "neither a folder nor a known name"),
+        (("audit", "nowhere", "--model", "pubmedclip", "--out", "x"), "https://huggingface.co/flaviagiammarino"),
+        (("audit", "nowhere", "--model", "m", "--out", "x", "--pipeline", "nonsense"), "chest-radiograph"),
+        (("audit", "nowhere", "--out", "x"), "--model"),
+        (("audit", "nowhere", "--model", "m", "--out", "x", "--limit", "0"), "--limit"),
+        (("report", "nowhere"), "holds no audit"),
+        (("review", "nowhere", "--no-browser"), "holds no audit"),
+        (("pipelines", "validate", "nonsense"), "neither a file nor"),
+        (("nonsense",), "nonsense"),
+    ],
+)
+def test_bad_usage_is_exit_code_two_with_a_message(run, arguments, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MEDAUDIT_MODELS", str(tmp_path / "models"))
+    code, _, error = run(*arguments)
+    assert code == 2
+    assert message in error
+    assert "Traceback" not in error
+
+
+def test_pipelines_are_listed_shown_and_validated(run, tmp_path):
+    code, printed, _ = run("pipelines", "list", "--json")
+    assert code == 0
+    assert {"chest-radiograph", "any-image"} <= {entry["name"] for entry in json.loads(printed)}
+    code, printed, _ = run("pipelines", "show", "chest-radiograph")
+    assert printed.startswith("# Frontal chest radiographs")
+    edited = tmp_path / "mine.yaml"
+    edited.write_text(printed.replace("fit: model", "fit: stretch"), encoding="utf-8")
+    code, _, error = run("pipelines", "validate", edited)
+    assert code == 2
+    line = 1 + printed[: printed.index("\nfit: model") + 1].count("\n")
+    assert f"mine.yaml:{line}: fit:" in error
+
+
+def test_models_says_what_is_here(run, tmp_path, monkeypatch):
+    monkeypatch.setenv("MEDAUDIT_MODELS", str(tmp_path))
+    (tmp_path / "plip").mkdir()
+    (tmp_path / "plip" / "config.json").write_text("{}")
+    code, printed, _ = run("models", "--json")
+    assert code == 0
+    assert {row["name"]: row["here"] for row in json.loads(printed)} == {"pubmedclip": False, "plip": True}
+
+
+def test_the_doctor_decodes_samples(run):
+    code, printed, _ = run("doctor", "--json")
+    assert code == 0
+    found = json.loads(printed)
+    assert found["versions"]["torch"]
+    assert {row["uid"]: row["decodes"] for row in found["decoders"]}["1.2.840.10008.1.2.4.90"] is True
+
+
+def test_version_and_help(run):
+    assert run("--version")[1].startswith("medaudit ")
+    code, printed, _ = run("--help")
+    assert code == 0
+    assert "audit" in printed
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGINT"), reason="this system has no SIGINT")
+def test_an_interrupt_keeps_what_was_finished_and_says_how_to_go_on(
+    run, write_radiograph, pipeline_file, random_clip, tmp_path
+):
+    for seed in range(40):
+        write_radiograph(tmp_path / "studies" / f"{seed}.dcm", seed)
+    out = tmp_path / "audit"
+    arguments = ["audit", tmp_path / "studies", "--pipeline", pipeline_file, "--model", random_clip, "--out", out]
+    process = subprocess.Popen(
+        [sys.executable, "-W", "ignore", "-m", "medaudit", *map(str, arguments)], stderr=subprocess.PIPE, text=True
+    )
+    deadline = time.monotonic() + 120
+    while not list((out / "reports").glob("*.pdf")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, error = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "--resume" in error
+    assert "Traceback" not in error
+    code, printed, _ = run(*arguments, "--resume", "--limit", 1, "--json")
+    assert code == 0
+    assert json.loads(printed)["resumed"] >= 1
+
+
+def test_the_demo_runs_and_runs_again(run, tmp_path):
+    out = tmp_path / "demo"
+    code, printed, _ = run("demo", "--out", out)
+    assert code == 0
+    assert "random weights" in printed
+    assert "5 studies audited" in printed
+    assert len(list((out / "reports").glob("*.pdf"))) == 5
+    code, printed, _ = run("demo", "--out", out)
+    assert code == 0
+    assert "0 studies audited" in printed
+    assert "5 finished earlier" in printed
