@@ -8,7 +8,7 @@ from medaudit.errors import ModelError, ModelMissingError
 
 @dataclass(frozen=True, slots=True)
 class KnownModel:
-    """A published model that can be audited once its folder is here."""
+    """A published model that can be audited once its folder is here. The first of ``files`` marks the folder."""
 
     name: str
     architecture: str
@@ -27,6 +27,20 @@ _CLIP_FILES = (
     "model.safetensors or pytorch_model.bin",
 )
 KNOWN_MODELS = (
+    KnownModel(
+        "biomedclip",
+        "ViT-B/16 and BiomedBERT",
+        "224 x 224, 256 tokens",
+        "microsoft/BiomedCLIP-PubMedBERT_256-vit_base_patch16_224",
+        "MIT",
+        (
+            "open_clip_config.json",
+            "open_clip_pytorch_model.bin",
+            "tokenizer.json",
+            "tokenizer_config.json",
+            "vocab.txt",
+        ),
+    ),
     KnownModel(
         "pubmedclip",
         "CLIP ViT-B/32",

@@ -11,11 +11,11 @@ from torch import Tensor
 from torch.nn.functional import normalize
 from transformers import AutoTokenizer, CLIPModel
 
-from medaudit.errors import ModelError, ModelLayoutError, ModelMissingError
+from medaudit.errors import ModelLayoutError, ModelMissingError
 from medaudit.imaging.preprocess import Fit, PreprocessingSpec
-from medaudit.models.interface import Hidden, TokenizedPrompt, VisionLanguageModel
-from medaudit.models.tokens import tokenizer_of
-from medaudit.models.transformer import PreNormBlock, TransformerTower, gather
+from medaudit.models.interface import Hidden, VisionLanguageModel
+from medaudit.models.tokens import limited, tokenizer_of
+from medaudit.models.transformer import PreNormBlock, SelfAttention, TransformerTower, pooled_state
 from medaudit.models.weights import checksums, freeze, quiet_transformers, read_json
 from medaudit.records import ModelCard, TokenGrid
 
@@ -52,7 +52,7 @@ class ClipVisionTower(TransformerTower):
 
     def head(self, hidden: Hidden) -> Tensor:
         """(B, E) normalised embedding of the class token."""
-        return normalize(self._projection(self._post_norm(_pooled(hidden))), dim=-1)
+        return normalize(self._projection(self._post_norm(pooled_state(hidden))), dim=-1)
 
 
 class ClipTextTower(TransformerTower):
@@ -72,7 +72,7 @@ class ClipTextTower(TransformerTower):
 
     def head(self, hidden: Hidden) -> Tensor:
         """(B, E) normalised embedding of the end token."""
-        return normalize(self._projection(self._norm(_pooled(hidden))), dim=-1)
+        return normalize(self._projection(self._norm(pooled_state(hidden))), dim=-1)
 
 
 def towers(model: LibraryClip) -> tuple[ClipVisionTower, ClipTextTower]:
@@ -143,14 +143,7 @@ def load(folder: Path, device: torch.device) -> VisionLanguageModel:
         notes=_notes(folder),
     )
 
-    def tokenize(text: str) -> TokenizedPrompt:
-        prompt = tokenizer(text)
-        if prompt.ids.shape[1] > limit:
-            msg = f"prompt: {prompt.ids.shape[1]} tokens, {card.name} reads {limit}; shorten it: {text[:60]!r} ..."
-            raise ModelError(msg)
-        return prompt
-
-    return VisionLanguageModel(vision, text, tokenize, spec, card, device)
+    return VisionLanguageModel(vision, text, limited(tokenizer, limit, card.name), spec, card, device)
 
 
 _WEIGHT_FILES = (
@@ -175,23 +168,18 @@ def _blocks(layers: Any) -> list[PreNormBlock]:  # noqa: ANN401 - the library's 
     return [
         PreNormBlock(
             norm1=layer.layer_norm1,
-            query=layer.self_attn.q_proj,
-            key=layer.self_attn.k_proj,
-            value=layer.self_attn.v_proj,
-            out=layer.self_attn.out_proj,
+            attention=SelfAttention(
+                query=layer.self_attn.q_proj,
+                key=layer.self_attn.k_proj,
+                value=layer.self_attn.v_proj,
+                out=layer.self_attn.out_proj,
+                heads=layer.self_attn.num_heads,
+            ),
             norm2=layer.layer_norm2,
             mlp=layer.mlp,
-            heads=layer.self_attn.num_heads,
         )
         for layer in layers
     ]
-
-
-def _pooled(hidden: Hidden) -> Tensor:
-    if hidden.pooled is None:
-        msg = "head: the pooled token is not among these states; run the last block with it in `only`"
-        raise ValueError(msg)
-    return gather(hidden.states, hidden.pooled[:, None])[:, 0]
 
 
 def _preprocessing(folder: Path) -> PreprocessingSpec:

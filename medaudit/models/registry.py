@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 
 from medaudit.errors import ModelLayoutError
-from medaudit.models import hf_clip
+from medaudit.models import biomedclip, hf_clip
 from medaudit.models.interface import VisionLanguageModel
 from medaudit.models.weights import read_json
 
@@ -15,14 +15,20 @@ ADAPTERS: dict[str, Callable[[Path, torch.device], VisionLanguageModel]] = {hf_c
 
 
 def load_model(folder: Path, device: torch.device) -> VisionLanguageModel:
-    """Load a model folder with the adapter that its config.json asks for.
+    """Load a model folder with the adapter that its config asks for.
 
     Raises
     ------
     ModelError
-        No config.json, no adapter for its ``model_type``, or the adapter refuses the folder.
+        No config, no adapter for what it describes, or the adapter refuses the folder.
 
     """
+    published = folder / biomedclip.CONFIG
+    if published.is_file():
+        if biomedclip.is_biomedclip(read_json(published)):
+            return biomedclip.load(folder, device)
+        msg = f"{published}: of open_clip's layouts only timm vision with Hugging Face text (BiomedCLIP) is supported"
+        raise ModelLayoutError(msg)
     family = read_json(folder / "config.json").get("model_type")
     adapter = ADAPTERS.get(str(family))
     if adapter is None:

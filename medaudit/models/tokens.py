@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from tokenizers import BertWordPieceTokenizer, Tokenizer
 
-from medaudit.errors import ModelLayoutError, ModelMissingError
+from medaudit.errors import ModelError, ModelLayoutError, ModelMissingError
 from medaudit.models.interface import TokenizedPrompt
 from medaudit.records.relevance import NO_WORD
 
@@ -46,6 +47,57 @@ def tokenizer_of(folder: Path, loader: Any) -> Callable[[str], TokenizedPrompt]:
         return TokenizedPrompt(torch.tensor([ids]), None, tokens, words, word_of_token)
 
     return tokenize
+
+
+def bert_tokenizer(folder: Path) -> Callable[[str], TokenizedPrompt]:
+    """Load a BERT tokenizer from ``tokenizer.json``, else from ``vocab.txt`` (lower case, as BiomedBERT's).
+
+    Raises
+    ------
+    ModelMissingError
+        The folder holds neither.
+    ModelLayoutError
+        The file is no tokenizer.
+
+    """
+    whole, vocabulary = folder / "tokenizer.json", folder / "vocab.txt"
+    if not (whole.is_file() or vocabulary.is_file()):
+        msg = f"{folder}: no tokenizer; expected tokenizer.json or vocab.txt"
+        raise ModelMissingError(msg)
+    try:
+        if whole.is_file():
+            tokenizer = Tokenizer.from_file(str(whole))
+        else:
+            lines = vocabulary.read_text(encoding="utf-8").splitlines()
+            tokenizer = BertWordPieceTokenizer({line: index for index, line in enumerate(lines)}, lowercase=True)
+    except Exception as error:  # the library raises bare Exceptions
+        msg = f"{folder}: the tokenizer cannot be loaded: {error}"
+        raise ModelLayoutError(msg) from error
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+
+    def tokenize(text: str) -> TokenizedPrompt:
+        encoded = tokenizer.encode(text)
+        words, word_of_token = assign_words(text, encoded.offsets, encoded.special_tokens_mask)
+        return TokenizedPrompt(torch.tensor([encoded.ids]), None, tuple(encoded.tokens), words, word_of_token)
+
+    return tokenize
+
+
+def limited(tokenize: Callable[[str], TokenizedPrompt], limit: int, model: str) -> Callable[[str], TokenizedPrompt]:
+    """Wrap a tokenizer so that a prompt of more than ``limit`` tokens is refused, never cut.
+
+    The result raises :class:`medaudit.errors.ModelError`.
+    """
+
+    def checked(text: str) -> TokenizedPrompt:
+        prompt = tokenize(text)
+        if prompt.ids.shape[1] > limit:
+            msg = f"prompt: {prompt.ids.shape[1]} tokens, {model} reads {limit}; shorten it: {text[:60]!r} ..."
+            raise ModelError(msg)
+        return prompt
+
+    return checked
 
 
 def assign_words(

@@ -1,10 +1,11 @@
-"""Pre-norm transformer blocks computed from a model's own weights.
+"""Transformer blocks computed from a model's own weights.
 
-The library's blocks changed their signatures, return types and attention switches between versions; their
+The libraries' blocks changed their signatures, return types and attention switches between versions; their
 sub-modules did not. So a block is written out here once, in the words of the equations, and given the
 modules that hold the weights. That also lets the last block compute one query instead of all.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -19,38 +20,28 @@ Module = Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True, slots=True)
-class PreNormBlock:
-    """``x + attention(norm1(x))``, then ``x + mlp(norm2(x))``; the modules are borrowed, never changed."""
+class SelfAttention:
+    """Multi-head self-attention: softmax(Q K^T / sqrt(d)) V, then ``out``."""
 
-    norm1: Module
     query: Module
     key: Module
     value: Module
     out: Module
-    norm2: Module
-    mlp: Module
     heads: int
 
-    def forward(self, states: Tensor, allowed: Tensor | None, only: Tensor | None) -> Tensor:
-        """(B, N, D) -> (B, N, D), or (B, K, D) for the tokens ``only`` (B, K).
-
-        ``allowed`` is bool, broadcastable to (B, heads, queries, N); None where every token sees every other.
-        """
-        normed = self.norm1(states)
-        wanted, asking = (states, normed) if only is None else (gather(states, only), gather(normed, only))
+    def mix(self, asking: Tensor, states: Tensor, allowed: Tensor | None) -> Tensor:
+        """What each of ``asking`` (B, K, D) gathers from ``states`` (B, N, D): (B, K, D)."""
         mixed = scaled_dot_product_attention(
             self._split(self.query(asking)),
-            self._split(self.key(normed)),
-            self._split(self.value(normed)),
+            self._split(self.key(states)),
+            self._split(self.value(states)),
             attn_mask=allowed,
         )
-        attended: Tensor = wanted + self.out(mixed.transpose(1, 2).flatten(2))
-        return attended + self.mlp(self.norm2(attended))
+        return self.out(mixed.transpose(1, 2).flatten(2))
 
     def weights(self, states: Tensor, allowed: Tensor | None) -> Tensor:
         """(B, heads, N, N) attention weights; rows sum to one."""
-        normed = self.norm1(states)
-        query, key = self._split(self.query(normed)), self._split(self.key(normed))
+        query, key = self._split(self.query(states)), self._split(self.key(states))
         scores = query @ key.transpose(-1, -2) / query.shape[-1] ** 0.5
         if allowed is not None:
             scores = scores.masked_fill(~allowed, float("-inf"))
@@ -62,15 +53,88 @@ class PreNormBlock:
         return states.view(batch, tokens, self.heads, width // self.heads).transpose(1, 2)
 
 
+class Block(ABC):
+    """One transformer block.
+
+    ``allowed`` is bool, broadcastable to (B, heads, queries, N); None where every token sees every other.
+    """
+
+    __slots__ = ()
+
+    @abstractmethod
+    def forward(self, states: Tensor, allowed: Tensor | None, only: Tensor | None) -> Tensor:
+        """(B, N, D) -> (B, N, D), or (B, K, D) for the tokens ``only`` (B, K)."""
+
+    @abstractmethod
+    def weights(self, states: Tensor, allowed: Tensor | None) -> Tensor:
+        """(B, heads, N, N) attention weights for the block's input ``states``."""
+
+
+@dataclass(frozen=True, slots=True)
+class PreNormBlock(Block):
+    """``x + attention(norm1(x))``, then ``x + mlp(norm2(x))``: ViT, CLIP."""
+
+    norm1: Module
+    attention: SelfAttention
+    norm2: Module
+    mlp: Module
+
+    def forward(self, states: Tensor, allowed: Tensor | None, only: Tensor | None) -> Tensor:
+        """See :meth:`Block.forward`."""
+        normed = self.norm1(states)
+        wanted, asking = (states, normed) if only is None else (gather(states, only), gather(normed, only))
+        attended = wanted + self.attention.mix(asking, normed, allowed)
+        return attended + self.mlp(self.norm2(attended))
+
+    def weights(self, states: Tensor, allowed: Tensor | None) -> Tensor:
+        """See :meth:`Block.weights`."""
+        return self.attention.weights(self.norm1(states), allowed)
+
+
+@dataclass(frozen=True, slots=True)
+class PostNormBlock(Block):
+    """``norm1(x + attention(x))``, then ``norm2(x + mlp(x))``: BERT."""
+
+    attention: SelfAttention
+    norm1: Module
+    mlp: Module
+    norm2: Module
+
+    def forward(self, states: Tensor, allowed: Tensor | None, only: Tensor | None) -> Tensor:
+        """See :meth:`Block.forward`."""
+        asking = states if only is None else gather(states, only)
+        attended = self.norm1(asking + self.attention.mix(asking, states, allowed))
+        return self.norm2(attended + self.mlp(attended))
+
+    def weights(self, states: Tensor, allowed: Tensor | None) -> Tensor:
+        """See :meth:`Block.weights`."""
+        return self.attention.weights(states, allowed)
+
+
 def gather(states: Tensor, index: Tensor) -> Tensor:
     """(B, N, D) states of the tokens ``index`` (B, K): (B, K, D)."""
     return states.gather(1, index[..., None].expand(-1, -1, states.shape[-1]))
 
 
-class TransformerTower(Tower):
-    """A tower whose blocks are :class:`PreNormBlock`; adapters add ``embed`` and ``head``."""
+def pooled_state(hidden: Hidden) -> Tensor:
+    """(B, D) state of the token that the head reads.
 
-    def __init__(self, blocks: Sequence[PreNormBlock], *, causal: bool) -> None:
+    Raises
+    ------
+    ValueError
+        It is not among these states.
+
+    """
+    if hidden.pooled is None:
+        msg = "head: the pooled token is not among these states; run the last block with it in `only`"
+        raise ValueError(msg)
+    return gather(hidden.states, hidden.pooled[:, None])[:, 0]
+
+
+class TransformerTower(Tower):
+    """A tower of :class:`Block`; adapters add ``embed`` and ``head``."""
+
+    def __init__(self, blocks: Sequence[Block], *, causal: bool) -> None:
         self._blocks = tuple(blocks)
         self._causal = causal
         self.depth = len(self._blocks)
