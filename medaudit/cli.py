@@ -30,6 +30,8 @@ app = typer.Typer(
 )
 pipelines_app = typer.Typer(help="List, show and validate pipeline files.", no_args_is_help=True)
 app.add_typer(pipelines_app, name="pipelines")
+phantom_app = typer.Typer(help="Make synthetic studies whose truth is known.", no_args_is_help=True)
+app.add_typer(phantom_app, name="phantom")
 
 AuditFolder = Annotated[Path, typer.Argument(metavar="AUDIT_DIR", help="The folder that `medaudit audit` wrote.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object for a program to read.")]
@@ -85,7 +87,7 @@ def audit(
     seed: Annotated[int, typer.Option(help="Seed of all noise.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
     report_text: Annotated[
-        Path | None, typer.Option(metavar="FILE.csv", help="Report text keyed by StudyInstanceUID (sidecar).")
+        Path | None, typer.Option(metavar="FILE.csv", help="Report text keyed by StudyInstanceUID or AccessionNumber.")
     ] = None,
     keep_identifiers: Annotated[
         bool, typer.Option("--keep-identifiers", help="Keep patient and study identifiers in the audit.")
@@ -196,6 +198,29 @@ def pipelines_validate(name: Annotated[str, typer.Argument(help="A shipped pipel
     typer.echo(f"{pipeline.path.name}: valid; {len(pipeline.spec.prompts.ask())} prompts an image")
 
 
+@phantom_app.command("make")
+def phantom_make(
+    *,
+    studies: Annotated[int, typer.Option(min=1, help="How many studies.")],
+    seed: Annotated[int, typer.Option(min=0, help="Of everything; same seed, same bytes.")] = 0,
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Gets the DICOM files; empty or new.")],
+    truth: Annotated[Path, typer.Option(metavar="DIR", help="Gets masks and sentences; apart from --out.")],
+    shortcut: Annotated[
+        list[str] | None,
+        typer.Option(metavar="FINDING:FEATURE=P[/Q]", help="Tie a feature to a finding; may be repeated."),
+    ] = None,
+    side: Annotated[int, typer.Option(min=64, help="Rows and columns, a multiple of 32.")] = 512,
+) -> None:
+    """Make chest radiograph studies with known truth, as DICOM with reports; the truth goes to a folder of its own."""
+    from medaudit.phantom.make import make_studies
+    from medaudit.phantom.shortcuts import parse_shortcut
+
+    shortcuts = [parse_shortcut(text) for text in shortcut or ()]
+    with typer.progressbar(length=studies, label="studies", file=sys.stderr) as bar:
+        make_studies(out, truth, studies, seed, shortcuts, side=side, on_study=lambda done: bar.update(done - bar.pos))
+    typer.echo(f"{studies} studies in {out}, their truth in {truth}")
+
+
 @app.command()
 def models(*, models_folder: ModelsFolder = None, as_json: AsJson = False) -> None:
     """List the models that medaudit knows, and whether they are on this machine."""
@@ -209,7 +234,7 @@ def models(*, models_folder: ModelsFolder = None, as_json: AsJson = False) -> No
             "input": model.input,
             "licence": model.licence,
             "source": model.source,
-            "here": (folder / model.name / "config.json").is_file(),
+            "here": (folder / model.name / model.files[0]).is_file(),
         }
         for model in KNOWN_MODELS
     ]

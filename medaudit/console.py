@@ -89,7 +89,8 @@ def _progress(*, quiet: bool) -> Progress:
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
-        console=Console(stderr=True, quiet=quiet),
+        console=Console(stderr=True),
+        disable=quiet,
         transient=True,
     )
 
@@ -110,7 +111,13 @@ def _print_summary(summary: Summary, report_failures: Sequence[Failure], folder:
     earlier = f", {summary.resumed} finished earlier" if summary.resumed else ""
     pending = f", {summary.pending} left for a later run (--resume)" if summary.pending else ""
     console.print(f"[bold]{done}[/bold]{earlier}{pending}")
+    if not (summary.audited or summary.resumed or summary.pending):
+        console.print(
+            "No image met the rules of the pipeline (its section images); the reasons are in the audit folder"
+        )
     console.print("Files: " + ", ".join(f"{count} {fate}" for fate, count in sorted(summary.fates.items())))
+    if summary.unmatched_texts:
+        console.print(f"{summary.unmatched_texts} rows of the report text belong to no study of the input")
     for failure in summary.failures[:FAILURES_SHOWN]:
         where = escape(f"{failure.path} [{failure.stage}] {failure.error}: {failure.reason}")
         console.print(f"[red]failed[/red] {where}", soft_wrap=True)

@@ -111,7 +111,11 @@ def test_models_says_what_is_here(run, tmp_path, monkeypatch):
     (tmp_path / "plip" / "config.json").write_text("{}")
     code, printed, _ = run("models", "--json")
     assert code == 0
-    assert {row["name"]: row["here"] for row in json.loads(printed)} == {"pubmedclip": False, "plip": True}
+    assert {row["name"]: row["here"] for row in json.loads(printed)} == {
+        "biomedclip": False,
+        "pubmedclip": False,
+        "plip": True,
+    }
 
 
 def test_the_doctor_decodes_samples(run):

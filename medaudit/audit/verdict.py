@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from medaudit.audit.checks import negation, prompt_control
-from medaudit.records import Finding, Measurement, Severity
+from medaudit.records import Finding, Measurement, Severity, gravest_first
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +32,12 @@ WORDINGS: Mapping[str, Wording] = {
     f"{prompt_control.CHECK}.{prompt_control.MAP_RANK_CORRELATION}": Wording(
         above=True,
         claim=(
-            "The map for \u201c{subject}\u201d is nearly the map for prompts that have nothing to do with the image: "
-            "rank correlation {value:.2f} with {against} (threshold {limit:g})."
+            "The map for \u201c{subject}\u201d follows the image more than the prompt: "
+            "its rank correlation with the maps of {against} is {value:.2f} (threshold {limit:g})."
         ),
         limits=(
             "It does not show that the similarity is wrong, only that this map cannot tell what it rests on: "
-            "the map follows the image, not the prompt."
+            "prompts that have nothing to do with the image get much the same map."
         ),
         advice="Do not read this map as evidence for the finding. Compare blocks, methods and models on the cohort.",
     ),
@@ -59,7 +59,6 @@ def findings(measurements: Iterable[Measurement], thresholds: Mapping[str, Thres
 
     A measurement without a threshold stays a measurement.
     """
-    order = list(Severity)
     raised = []
     for measurement in measurements:
         key = f"{measurement.check}.{measurement.quantity}"
@@ -78,4 +77,4 @@ def findings(measurements: Iterable[Measurement], thresholds: Mapping[str, Thres
             raised.append(
                 Finding(measurement, threshold.limit, threshold.severity, claim, wording.limits, wording.advice)
             )
-    return tuple(sorted(raised, key=lambda finding: -order.index(finding.severity)))
+    return gravest_first(raised)

@@ -34,6 +34,7 @@ _HEADER_KEYWORDS: Final = (
     "StudyInstanceUID",
     "SeriesInstanceUID",
     "SOPInstanceUID",
+    "AccessionNumber",
     "NumberOfFrames",
     "Rows",
     "Columns",
@@ -77,7 +78,8 @@ class Instance:
     """One SOP instance as its header describes it.
 
     ``elements`` maps every keyword of :data:`SELECTION_KEYWORDS` to its raw value, several values
-    joined by a backslash, '' where absent. ``rows`` and ``columns`` are 0 where absent.
+    joined by a backslash, '' where absent. ``rows`` and ``columns`` are 0 where absent. UIDs and
+    ``accession_number`` identify: they serve to find things together and are never written down.
     """
 
     ref: FileRef
@@ -92,6 +94,7 @@ class Instance:
     has_pixels: bool
     elements: dict[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    accession_number: str = ""
 
     def __post_init__(self) -> None:
         if not (self.study_uid and self.series_uid and self.sop_instance_uid and self.sop_class_uid):
@@ -329,6 +332,7 @@ def _instance(ref: FileRef, opened: OpenedDataset, stream: BinaryIO) -> Instance
         has_pixels=opened.pixels_at is not None,
         elements=elements,
         notes=tuple(notes),
+        accession_number=text_of(ds, "AccessionNumber").strip(),
     )
 
 

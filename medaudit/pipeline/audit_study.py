@@ -170,7 +170,7 @@ def _audit_image(
         patient_orientation=image.patient_orientation,
         pixel_spacing=image.pixel_spacing,
         imager_pixel_spacing=image.imager_pixel_spacing,
-        notes=(*chosen.instance.notes, *image.notes, *notes),
+        notes=tuple(dict.fromkeys((*chosen.instance.notes, *image.notes, *notes))),
     )
     return ImageAudit(record, reading, seen.grid_map, attributions, measurements, findings)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from medaudit.errors import PipelineError
 from medaudit.pipeline.spec import PipelineSpec
 from medaudit.resources import pipelines_folder, shipped
-from medaudit.yamlfile import read_yaml
+from medaudit.yamlfile import read_text, read_yaml
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +49,5 @@ def load_pipeline(name_or_path: str) -> Pipeline:
 
     """
     path = find_pipeline(name_or_path)
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        msg = f"{path}: cannot be read as UTF-8 text: {error}"
-        raise PipelineError(msg) from error
+    text = read_text(path, PipelineError)
     return Pipeline(read_yaml(path, text, PipelineSpec, PipelineError), text, path)

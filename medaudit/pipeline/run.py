@@ -69,13 +69,17 @@ class Observer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What a run did, skipped and why. ``failures`` are files; ``pending`` studies were not reached."""
+    """What a run did, skipped and why. ``failures`` are files; ``pending`` studies were not reached.
+
+    ``unmatched_texts`` counts rows of the report text's table that belong to no study of the input.
+    """
 
     audited: tuple[str, ...]
     resumed: int
     failed: tuple[str, ...]
     pending: int
     failures: tuple[FileRecord, ...]
+    unmatched_texts: int = 0
     fates: dict[str, int] = field(default_factory=dict)
     seconds: float = 0.0
 
@@ -87,6 +91,8 @@ def run_audit(request: AuditRequest, observer: Observer) -> Summary:
     ------
     UsageError
         The input does not exist, or a resume does not fit the audit that is there.
+    InputError
+        The table of report texts cannot be read.
     ModelError
         The model cannot be loaded.
     StoreError
@@ -97,6 +103,10 @@ def run_audit(request: AuditRequest, observer: Observer) -> Summary:
     if AuditStore.exists(request.folder) and not request.resume:
         msg = f"{request.folder} already holds an audit; add --resume to go on with it, or choose another folder"
         raise StoreError(msg)
+    if not request.source.exists():
+        msg = f"INPUT {str(request.source)!r} does not exist; give a DICOM file, a folder, a zip archive or a DICOMDIR"
+        raise UsageError(msg)
+    sentences = Sentences.read(request.pipeline.spec.report_text, request.sidecar)
     observer.phase("loading the model")
     model = load_model(request.model_folder, _device(request.device))
     run = describe_run(request, model)
@@ -104,7 +114,7 @@ def run_audit(request: AuditRequest, observer: Observer) -> Summary:
         if store.files() and not (request.folder / KEY_FILE).is_file():
             msg = f"{request.folder}: {KEY_FILE} is gone, so this audit's codes cannot be made again; use a new folder"
             raise StoreError(msg)
-        bench = _bench(request, model)
+        bench = _bench(request, model, sentences)
         observer.phase("scanning")
         inventory = scan(request.source, on_file=observer.scanned)
         return replace(_audit_all(inventory, request, bench, store, observer), seconds=time.monotonic() - began)
@@ -132,7 +142,7 @@ def describe_run(request: AuditRequest, model: VisionLanguageModel) -> RunRecord
     )
 
 
-def _bench(request: AuditRequest, model: VisionLanguageModel) -> Bench:
+def _bench(request: AuditRequest, model: VisionLanguageModel, sentences: Sentences) -> Bench:
     spec = request.pipeline.spec
     return Bench(
         spec=spec,
@@ -141,7 +151,7 @@ def _bench(request: AuditRequest, model: VisionLanguageModel) -> Bench:
         pseudonyms=Pseudonyms.at(request.folder / KEY_FILE),
         seed=request.seed,
         keep_identifiers=request.keep_identifiers,
-        sentences=Sentences.read(spec.report_text, request.sidecar),
+        sentences=sentences,
     )
 
 
@@ -173,6 +183,7 @@ def _audit_all(
         failed=tuple(failed),
         pending=len(waiting[request.limit :]) if request.limit is not None else 0,
         failures=tuple(file for file in ledger if file.fate is FileFate.FAILED),
+        unmatched_texts=bench.sentences.unmatched(inventory.studies),
         fates=dict(Counter(file.fate.value for file in ledger)),
     )
 

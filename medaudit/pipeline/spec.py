@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from medaudit.errors import UsageError
 from medaudit.imaging.transforms import check_transform
 from medaudit.records import Prompt, PromptKind, Severity
+from medaudit.yamlfile import quoted
 
 PLACEHOLDER = "{finding}"
 
@@ -70,7 +71,7 @@ class Prompts(Section):
         for template in value:
             rest = template.replace(PLACEHOLDER, "")
             if PLACEHOLDER not in template or "{" in rest or "}" in rest:
-                msg = f"expected a sentence with {PLACEHOLDER} and no other braces; got {template!r}"
+                msg = f"expected a sentence with {PLACEHOLDER} and no other braces; got {quoted(template)}"
                 raise ValueError(msg)
         return value
 
@@ -112,7 +113,7 @@ class AttributionChoice(Section):
 class ThresholdSpec(Section):
     """Beyond which value a measurement becomes a finding, and how severe it is."""
 
-    limit: float
+    limit: float = Field(allow_inf_nan=False)
     severity: Severity = Severity.CAUTION
 
 

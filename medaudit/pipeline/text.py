@@ -1,6 +1,6 @@
 """Report sentences as prompts, from the sources that a pipeline lists."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,7 +22,7 @@ class StudyText:
 
 @dataclass(frozen=True, slots=True)
 class Sentences:
-    """Finds a study's report sentences. ``by_study`` is the sidecar: Study Instance UID -> text."""
+    """Finds a study's report sentences. ``by_study`` is the sidecar: Study Instance UID or Accession Number -> text."""
 
     settings: ReportText
     by_study: Mapping[str, str] = field(default_factory=dict)
@@ -64,8 +64,17 @@ class Sentences:
                 if report is not None:
                     texts += [text for _, text in report.sections]
                     used.append(instance.ref)
-        if study.uid in self.by_study:
-            texts.append(self.by_study[study.uid])
+        texts += [self.by_study[key] for key in sorted(_keys(study)) if key in self.by_study]
         found = dict.fromkeys(sentence for text in texts for sentence in sentences(text))
         prompts = [Prompt(sentence, PromptKind.REPORT) for sentence in found]
         return StudyText(tuple(prompts[: self.settings.max_sentences]), tuple(used), tuple(failed))
+
+    def unmatched(self, studies: Iterable[Study]) -> int:
+        """How many rows of the sidecar belong to none of these studies."""
+        known = {key for study in studies for key in _keys(study)}
+        return len(set(self.by_study) - known)
+
+
+def _keys(study: Study) -> set[str]:
+    """What a sidecar may call a study by."""
+    return {study.uid, *(instance.accession_number for instance in study.instances)} - {""}

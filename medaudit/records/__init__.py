@@ -1,6 +1,6 @@
 """What survives a run: frozen values, numpy only, validated at birth."""
 
-from medaudit.records.finding import Finding, Measurement, Severity
+from medaudit.records.finding import Finding, Measurement, Severity, gravest_first
 from medaudit.records.geometry import AxisMap, GridMap, TokenGrid
 from medaudit.records.image import ImageRecord, ReadingCopy
 from medaudit.records.provenance import FileFate, FileRecord, ModelCard, RunRecord
@@ -12,7 +12,7 @@ from medaudit.records.relevance import (
     SolverTrace,
     TokenRelevance,
 )
-from medaudit.records.study import ImageAudit, StudyAudit, StudyRecord
+from medaudit.records.study import ImageAudit, Margins, StudyAudit, StudyRecord
 
 __all__ = [
     "Attribution",
@@ -23,6 +23,7 @@ __all__ = [
     "GridMap",
     "ImageAudit",
     "ImageRecord",
+    "Margins",
     "Measurement",
     "ModelCard",
     "Prompt",
@@ -36,4 +37,5 @@ __all__ = [
     "StudyRecord",
     "TokenGrid",
     "TokenRelevance",
+    "gravest_first",
 ]

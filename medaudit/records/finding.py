@@ -1,6 +1,7 @@
 """A measurement, and the finding that a threshold makes of it."""
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -11,6 +12,11 @@ class Severity(StrEnum):
     NOTE = "note"
     CAUTION = "caution"
     WARNING = "warning"
+
+    @property
+    def rank(self) -> int:
+        """Place among the severities, mildest first, from 0; the names themselves sort by their letters."""
+        return list(Severity).index(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,3 +52,14 @@ class Finding:
     claim: str
     limits: str
     advice: str
+
+    def __post_init__(self) -> None:
+        if not math.isfinite(self.threshold):
+            name = f"{self.measurement.check}.{self.measurement.quantity}"
+            msg = f"Finding.threshold: expected a finite number for {name}; got {self.threshold}"
+            raise ValueError(msg)
+
+
+def gravest_first(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Findings by severity; those of one severity in their own order."""
+    return tuple(sorted(findings, key=lambda finding: -finding.severity.rank))

@@ -1,5 +1,6 @@
 """Relevance of image tokens and words, in nats, and the attribution that holds both."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -20,6 +21,11 @@ class PromptKind(StrEnum):
     NEGATED = "negated"
     CONTROL = "control"
     REPORT = "report"
+
+    @property
+    def is_compared(self) -> bool:
+        """Whether others are asked to compare such a prompt with: so for findings and report sentences."""
+        return self in (PromptKind.FINDING, PromptKind.REPORT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,13 +118,19 @@ class SolverTrace:
     """What a method says of its own run on one side.
 
     ``loss`` is the objective at each pass that was made, in order; ``capacity_nats`` is the sum of
-    the relevance over all tokens, prefix and special tokens included; ``seed`` is the run's (the noise
-    depends on it, on the image and on the prompt).
+    the relevance over all tokens, prefix and special tokens included (negative where a signed method
+    finds more against the similarity than for it); ``seed`` is the run's (the noise depends on it, on
+    the image and on the prompt).
     """
 
     loss: tuple[float, ...]
     capacity_nats: float
     seed: int
+
+    def __post_init__(self) -> None:
+        if not math.isfinite(self.capacity_nats):
+            msg = f"SolverTrace.capacity_nats: expected a finite number; got {self.capacity_nats}"
+            raise ValueError(msg)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

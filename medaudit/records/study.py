@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from statistics import fmean
 
 from medaudit.records.finding import Finding, Measurement
 from medaudit.records.geometry import GridMap
 from medaudit.records.image import ImageRecord, ReadingCopy
-from medaudit.records.relevance import Attribution
+from medaudit.records.relevance import Attribution, PromptKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +16,18 @@ class StudyRecord:
 
     study: str
     elements: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Margins:
+    """How far a similarity lies above others of the same image; None where there is nothing to compare.
+
+    ``negated`` is over the mean of the negated prompts of the same finding, ``control`` over the
+    mean of all control prompts.
+    """
+
+    negated: float | None = None
+    control: float | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -30,6 +43,22 @@ class ImageAudit:
     attributions: tuple[Attribution, ...]
     measurements: tuple[Measurement, ...] = ()
     findings: tuple[Finding, ...] = ()
+
+    def margins(self, attribution: Attribution) -> Margins:
+        """Margins of a finding prompt or a report sentence; negated and control prompts have none."""
+        prompt = attribution.prompt
+        if not prompt.kind.is_compared:
+            return Margins()
+        negated = [
+            other.similarity
+            for other in self.attributions
+            if prompt.finding and other.prompt.kind is PromptKind.NEGATED and other.prompt.finding == prompt.finding
+        ]
+        control = [other.similarity for other in self.attributions if other.prompt.kind is PromptKind.CONTROL]
+        return Margins(
+            negated=attribution.similarity - fmean(negated) if negated else None,
+            control=attribution.similarity - fmean(control) if control else None,
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -6,13 +6,11 @@ from io import BytesIO
 from reportlab.pdfgen.canvas import Canvas
 from reportlab.platypus import BaseDocTemplate, Flowable, Frame, PageTemplate
 
+from medaudit.figures.wording import EVIDENCE, SIMILARITY_IS_NOT
 from medaudit.report.fonts import REGULAR, SEMIBOLD, printable, text_width
 from medaudit.report.style import BOTTOM, INK, MARGIN, RULE, SOFT, TOP, Style
 
-FOOTER = (
-    "Similarity is a cosine, not a probability or an accuracy. "
-    "A map is evidence about the model, not about the patient."
-)
+FOOTER = f"A similarity is a cosine. {SIMILARITY_IS_NOT} {EVIDENCE}"
 
 _SMALL = 7.0
 _HAIR = 0.5

@@ -1,19 +1,14 @@
 """A report layout: one small YAML file that says how a study report looks."""
 
-from collections.abc import Hashable
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from medaudit.errors import LayoutError
 from medaudit.resources import layouts_folder, shipped
-
-_Place = tuple[int | str, ...]
-
-_DEPTH = 2  # a key, and an item of its list; also what ends a file that contains itself by an alias
+from medaudit.yamlfile import quoted, read_text, read_yaml
 
 
 class Section(StrEnum):
@@ -43,7 +38,7 @@ class Layout(BaseModel):
     @classmethod
     def _each_once(cls, sections: tuple[Section, ...]) -> tuple[Section, ...]:
         if len(set(sections)) != len(sections):
-            msg = "each section may stand once"
+            msg = f"each section may stand once; got {quoted([str(one) for one in sections])}"
             raise ValueError(msg)
         return sections
 
@@ -75,77 +70,4 @@ def load_layout(path: Path) -> Layout:
         file, line and key, and what is expected there.
 
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
-        lines: dict[_Place, int] = {(): 1}
-        values = {} if root is None else _values(root, (), lines, path.name)
-    except (OSError, UnicodeDecodeError) as error:
-        msg = f"{path.name}: expected a readable UTF-8 file; got {type(error).__name__}"
-        raise LayoutError(msg) from error
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        msg = f"{path.name}, line {line}: not YAML: {error.problem}"
-        raise LayoutError(msg) from error
-    except yaml.YAMLError as error:
-        msg = f"{path.name}: not YAML: a character that YAML does not allow"
-        raise LayoutError(msg) from error
-    if not isinstance(values, dict):
-        msg = f"{path.name}, line 1: expected keys and values, such as `page_size: A4`"
-        raise LayoutError(msg)
-    try:
-        return Layout.model_validate(values)
-    except ValidationError as error:
-        raise LayoutError(_explained(error, lines, path.name)) from error
-
-
-def _values(node: yaml.Node, place: _Place, lines: dict[_Place, int], file: str) -> object:
-    """The plain value of a node; notes the line of every place in ``lines`` and refuses a repeated key."""
-    if len(place) > _DEPTH:
-        msg = f"{file}, line {lines[place]}, {_dotted(place)}: expected a plain value; got a nested one"
-        raise LayoutError(msg)
-    if isinstance(node, yaml.SequenceNode):
-        for index, item in enumerate(node.value):
-            lines[(*place, index)] = item.start_mark.line + 1
-        return [_values(item, (*place, index), lines, file) for index, item in enumerate(node.value)]
-    if isinstance(node, yaml.MappingNode):
-        mapping: dict[Hashable, object] = {}
-        for key_node, value_node in node.value:
-            key, line = str(key_node.value), key_node.start_mark.line + 1
-            if key in mapping:
-                msg = f"{file}, line {line}, {key}: the key stands twice; the first is on line {lines[(*place, key)]}"
-                raise LayoutError(msg)
-            lines[(*place, key)] = line
-            mapping[key] = _values(value_node, (*place, key), lines, file)
-        return mapping
-    return _scalar(node)
-
-
-def _scalar(node: yaml.Node) -> object:
-    constructor = yaml.constructor.SafeConstructor()
-    return constructor.construct_object(node)
-
-
-def _explained(error: ValidationError, lines: dict[_Place, int], file: str) -> str:
-    """Every complaint with its place, one a line."""
-    return "\n".join(
-        f"{file}, line {_line(lines, complaint['loc'])}, {_dotted(complaint['loc'])}: "
-        f"{_rule(complaint['type'], complaint['msg'])}; got {complaint['input']!r}"
-        for complaint in error.errors()
-    )
-
-
-def _line(lines: dict[_Place, int], place: _Place) -> int:
-    while place not in lines:
-        place = place[:-1]
-    return lines[place]
-
-
-def _dotted(place: _Place) -> str:
-    return ".".join(str(part + 1) if isinstance(part, int) else part for part in place)
-
-
-def _rule(kind: str, message: str) -> str:
-    if kind == "extra_forbidden":
-        return f"no such key; expected one of {', '.join(Layout.model_fields)}"
-    return message[:1].lower() + message[1:]
+    return read_yaml(path, read_text(path, LayoutError), Layout, LayoutError)

@@ -15,9 +15,9 @@ from medaudit.figures.colour import ColourScale
 from medaudit.figures.contour import Polyline, contours
 from medaudit.figures.orientation import EdgeLetters, edge_letters
 from medaudit.figures.overlay import jpeg, overlay
+from medaudit.figures.wording import number
 from medaudit.records import Attribution, ImageAudit, ImageRecord
 from medaudit.report.fonts import REGULAR, SEMIBOLD, text_width
-from medaudit.report.scores import number
 from medaudit.report.style import INK, LETTER_ROOM, RULE, SOFT
 
 PICTURE_PIXELS = 900

@@ -3,12 +3,13 @@
 import numpy as np
 from reportlab.platypus import Flowable, Spacer
 
+from medaudit.figures.wording import NOTHING, margin, number
 from medaudit.figures.words import shade_words, tint
 from medaudit.records import Attribution, ImageAudit, PromptKind, SolverTrace
 from medaudit.report.canvas import Bookmark
 from medaudit.report.contents import Contents, Figures, Tied
 from medaudit.report.pictures import ColourBar
-from medaudit.report.scores import explained, first_shown, margins, number
+from medaudit.report.scores import explained, first_shown
 from medaudit.report.sentence import shaded_sentence
 from medaudit.report.style import Style
 from medaudit.report.summary import cut, map_and_bar, map_caption, notes, pictures, scores
@@ -18,7 +19,6 @@ from medaudit.report.tables import columns, rows_table
 # the section's heading: with them two blocks share a page.
 _BLOCK_REST, _SECTION_HEAD = 132.0, 29.0
 _OUTLINE_TITLE, _HEADING = 60, 90  # characters
-_NONE = "\u2013"
 
 
 def prompts(contents: Contents) -> list[Flowable]:
@@ -74,11 +74,11 @@ def _picture_height(style: Style) -> float:
 
 
 def _numbers(style: Style, image: ImageAudit, figures: Figures, attribution: Attribution) -> list[Flowable]:
-    margin = margins(attribution, image)
+    margins = image.margins(attribution)
     rows = (
         ("Cosine similarity", number(attribution.similarity, 3)),
-        ("Margin to its negated prompts, mean", _signed(margin.negated)),
-        ("Margin to the control prompts, mean", _signed(margin.control)),
+        ("Margin to its negated prompts, mean", margin(margins.negated)),
+        ("Margin to the control prompts, mean", margin(margins.control)),
     )
     similarity = rows_table(style, ("Score", ""), rows, (style.column - 60, 60), figures=(1,))
     scale = figures.word_scale
@@ -104,13 +104,9 @@ def _solver(style: Style, attribution: Attribution) -> list[Flowable]:
         ("Passes", str(len(image.loss)), str(len(text.loss))),
     ]
     numbers = rows_table(style, ("Solver", "Image", "Words"), rows, (style.column - 150, 75, 75), figures=(1, 2))
-    seeds = (("Noise seed, image", str(image.seed)), ("Noise seed, words", str(text.seed)))
-    return [numbers, rows_table(style, None, seeds, (style.column - 110, 110), figures=(1,))]
+    seed = (("Seed", str(image.seed)),)  # the run's, so that of both sides
+    return [numbers, rows_table(style, None, seed, (style.column - 110, 110), figures=(1,))]
 
 
 def _final(trace: SolverTrace) -> str:
-    return number(trace.loss[-1]) if trace.loss else _NONE
-
-
-def _signed(value: float | None) -> str:
-    return _NONE if value is None else number(value, 3, signed=True)
+    return number(trace.loss[-1]) if trace.loss else NOTHING

@@ -5,17 +5,10 @@ from collections.abc import Iterable, Mapping
 from reportlab.platypus import Flowable, KeepTogether, Spacer
 
 from medaudit.figures.orientation import edge_letters
+from medaudit.figures.wording import NOTHING, by, number, words_of
 from medaudit.records import Finding, ImageAudit, ImageRecord, Measurement
 from medaudit.report.contents import Contents, Tied
-from medaudit.report.scores import (
-    all_findings,
-    crossed,
-    methods,
-    number,
-    stated_thresholds,
-    threshold_text,
-    words_of,
-)
+from medaudit.report.scores import all_findings, crossed, methods, stated_thresholds, threshold_text
 from medaudit.report.style import SEVERITY_INK, Style
 from medaudit.report.summary import finding_number
 from medaudit.report.tables import facts, pairs_table, panel, rows_table
@@ -77,7 +70,7 @@ def _measured(style: Style, image: ImageAudit, stated: Mapping[str, object]) -> 
                 words_of(measurement.check),
                 words_of(measurement.quantity),
                 number(measurement.value),
-                threshold or "\u2013",
+                threshold or NOTHING,
                 state,
                 _about(measurement),
             )
@@ -186,7 +179,7 @@ def _spacing(record: ImageRecord) -> str:
 
 
 def _size(pair: tuple[float, float]) -> str:
-    return f"{pair[0]:g} \u00d7 {pair[1]:g}"
+    return by(f"{pair[0]:g}", f"{pair[1]:g}")
 
 
 def _elements(elements: Mapping[str, str]) -> tuple[tuple[str, str], ...]:

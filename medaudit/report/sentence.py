@@ -7,9 +7,9 @@ from reportlab.lib.colors import Color
 from reportlab.platypus import Flowable
 
 from medaudit.figures.colour import ColourScale
+from medaudit.figures.wording import number
 from medaudit.figures.words import ShadedWord
 from medaudit.report.fonts import REGULAR, printable, text_width
-from medaudit.report.scores import number
 from medaudit.report.style import RULE, SOFT
 
 _SIZE, _SMALL = 10.0, 6.4

@@ -1,5 +1,6 @@
 """Measures, colours and paragraph styles of a report: one grid, one type family, one accent."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,7 +13,7 @@ from reportlab.lib.styles import ParagraphStyle
 from reportlab.platypus import Paragraph
 
 from medaudit.records import Severity
-from medaudit.report.fonts import REGULAR, SEMIBOLD, printable, register_fonts
+from medaudit.report.fonts import REGULAR, SEMIBOLD, printable, register_fonts, text_width
 from medaudit.report.layout import Layout
 
 MARGIN = 50.0
@@ -98,6 +99,19 @@ class Style:
     def text(self, text: str, name: str = "body") -> Paragraph:
         """Plain text as a paragraph: nothing in it is markup."""
         return Paragraph(escape(printable(text)), self.paragraphs[name])
+
+    def value(self, text: str, width: float) -> Paragraph:
+        r"""Small plain text in lines of ``width`` points that end after a backslash rather than within a word.
+
+        A backslash parts the values of one DICOM element (PS3.5 6.4), as in ``ORIGINAL\PRIMARY``.
+        """
+        paragraph = self.paragraphs["small"]
+        lines = [""]
+        for part in re.split(r"(?<=\\)", printable(text)):
+            if lines[-1] and text_width(lines[-1] + part, paragraph.fontName, paragraph.fontSize) > width:
+                lines.append("")
+            lines[-1] += part
+        return Paragraph("<br/>".join(map(escape, lines)), paragraph)
 
     def rich(self, parts: Iterable[tuple[str, Color | None]], name: str = "body") -> Paragraph:
         """A paragraph of plain texts, each in a colour of its own or the style's; those are semi-bold."""

@@ -4,13 +4,14 @@ from reportlab.lib.colors import Color
 from reportlab.platypus import Flowable, Spacer, Table
 
 from medaudit.figures.orientation import NOT_STATED, edge_letters
+from medaudit.figures.wording import NO_CLEARANCE, NONE_CROSSED, count_of, margin, number, words_of
 from medaudit.records import Attribution, Finding, ImageAudit
 from medaudit.report.canvas import Bookmark
 from medaudit.report.contents import Contents, Figures
 from medaudit.report.pictures import ColourBar, Picture, half
-from medaudit.report.scores import all_findings, first_shown, margins, number, words_of
+from medaudit.report.scores import all_findings, first_shown
 from medaudit.report.strip import CosineStrip
-from medaudit.report.style import LETTER_ROOM, SEVERITY_INK, Style
+from medaudit.report.style import INK, LETTER_ROOM, SEVERITY_INK, Style
 from medaudit.report.tables import columns, facts, panel, rows_table
 
 FINDINGS_ON_PAGE = 3
@@ -23,13 +24,15 @@ _QUOTE, _CLAIM, _VALUE = 110, 420, 72
 
 def summary(contents: Contents) -> list[Flowable]:
     """The flowables of the first page; its table of scores may run on."""
-    story = [*_title(contents), Spacer(0, 6), verdict(contents)]
+    about = about_model(contents)
+    story = [*_title(contents), Spacer(0, 6), verdict(contents), *about]
     if contents.lead is None:
         return [*story, Spacer(0, 8), contents.style.text("This study has no audited image.")]
     image, figures = contents.lead
     if len(contents.audit.images) > 1:
         story += [Spacer(0, 8), contents.style.text(contents.image_name(image), "block")]
-    story += [Spacer(0, 10), pictures(contents.style, image, figures, first_shown(image))]
+    taken = sum(flowable.wrap(contents.style.width, contents.style.height)[1] for flowable in about)
+    story += [Spacer(0, 10), pictures(contents.style, image, figures, first_shown(image), taken)]
     story += notes(contents.style, image)
     return [*story, Spacer(0, 8), *scores(contents.style, image)]
 
@@ -63,9 +66,8 @@ def verdict(contents: Contents) -> Table:
     measured = sum(len(image.measurements) for image in contents.audit.images)
     if not found:
         return panel(_nothing_found(style, measured), style.width, style.accent)
-    count = "1 finding" if len(found) == 1 else f"{len(found)} findings"
-    measurements = "1 measurement" if measured == 1 else f"{measured} measurements"
-    content: list[Flowable] = [style.text(f"{count} in {measurements}", "verdict")]
+    counts = f"{count_of(len(found), 'finding')} in {count_of(measured, 'measurement')}"
+    content: list[Flowable] = [style.text(counts, "verdict")]
     for finding, code in found[:FINDINGS_ON_PAGE]:
         where = f"image {code}" if len(contents.audit.images) > 1 else ""
         content.append(_finding_line(style, finding, where))
@@ -83,13 +85,22 @@ def _nothing_found(style: Style, measured: int) -> list[Flowable]:
         ]
     measurements = "The one measurement" if measured == 1 else f"All {measured} measurements"
     return [
-        style.text("No measurement crossed its threshold.", "verdict"),
+        style.text(NONE_CROSSED, "verdict"),
         style.text(
-            f"This is no clearance. {measurements} of this pipeline stayed within the limits that the pipeline "
+            f"{NO_CLEARANCE} {measurements} of this pipeline stayed within the limits that the pipeline "
             "sets; nothing follows for what was not measured, for other studies, or for the patient.",
             "body",
         ),
     ]
+
+
+def about_model(contents: Contents) -> list[Flowable]:
+    """The notes on the model, in the light of which everything else is read; nothing without notes."""
+    style, notes = contents.style, contents.run.model.notes
+    if not notes:
+        return []
+    text = style.rich([("About this model  ", INK), (cut(" \u00b7 ".join(notes), _CLAIM), None)], "body")
+    return [Spacer(0, 6), panel([text], style.width, INK)]
 
 
 def _finding_line(style: Style, finding: Finding, where: str) -> Table:
@@ -131,15 +142,21 @@ def cut(text: str, longest: int) -> str:
     return text if len(text) <= longest else f"{text[: longest - 1].rstrip()}\u2026"
 
 
-def pictures(style: Style, image: ImageAudit, figures: Figures, attribution: Attribution | None) -> Flowable:
-    """The image beside a prompt's map, with what their edges and colours mean."""
+def pictures(
+    style: Style, image: ImageAudit, figures: Figures, attribution: Attribution | None, taken: float = 0.0
+) -> Flowable:
+    """The image beside a prompt's map, with what their edges and colours mean.
+
+    ``taken`` are the points of the page's height that go to something else than usual.
+    """
+    height = style.height - _PAGE_REST - taken
     says = ["The image as the model\u2019s preprocessing received it."]
     if not edge_letters(image.record.patient_orientation).known:
         says.append(f"No letters: {NOT_STATED}.")
     if not image.grid_map.sees_everything():
         says.append("Dashed: where the model\u2019s field of view ends.")
     left: list[Flowable] = [
-        Picture(figures.source, image.record, style.column, style.height - _PAGE_REST),
+        Picture(figures.source, image.record, style.column, height),
         Spacer(0, 5),
         style.text(" ".join(says), "below"),
     ]
@@ -147,7 +164,7 @@ def pictures(style: Style, image: ImageAudit, figures: Figures, attribution: Att
         return columns(left, [style.text("No prompt was asked of this image.", "body")], style)
     prompt = f"{quoted(attribution.prompt.text, _QUOTE)} \u00b7 cosine {number(attribution.similarity, 3)}"
     right = [
-        *map_and_bar(style, image, figures, attribution, style.height - _PAGE_REST),
+        *map_and_bar(style, image, figures, attribution, height),
         style.text(prompt, "belowink"),
     ]
     right.append(style.text(map_caption(image, attribution, figures), "below"))
@@ -193,22 +210,18 @@ def scores(style: Style, image: ImageAudit) -> list[Flowable]:
     ends = (min(0.0, *similarities), max(similarities))
     rows = []
     for one in image.attributions:
-        margin = margins(one, image)
+        margins = image.margins(one)
         rows.append(
             (
                 one.prompt.text,
                 one.prompt.kind.value,
                 number(one.similarity, 3),
                 CosineStrip(one.similarity, ends, one.prompt.kind, style.accent, _STRIP),
-                _margin(margin.negated),
-                _margin(margin.control),
+                margin(margins.negated),
+                margin(margins.control),
             )
         )
     axis = f"from {number(ends[0], 2)} to {number(ends[1], 2)}"
     fixed = (46.0, 42.0, _STRIP + 8, 62.0, 62.0)
     head = ("Prompt", "Kind", "Cosine", axis, "Margin to negated", "Margin to control")
     return [rows_table(style, head, rows, (style.width - sum(fixed), *fixed), figures=(2, 4, 5))]
-
-
-def _margin(value: float | None) -> str:
-    return "\u2013" if value is None else number(value, 3, signed=True)

@@ -9,6 +9,7 @@ from reportlab.platypus import Flowable, Paragraph, Table
 from medaudit.report.style import PANEL, RULE, Style
 
 _HAIR = 0.5
+_FACT_GAP = 10.0  # points between two facts
 
 Cell: TypeAlias = str | Flowable
 Command: TypeAlias = tuple[object, ...]
@@ -43,9 +44,9 @@ def rows_table(
     return Table(body, list(widths), repeatRows=int(head is not None), splitInRow=1, style=commands, hAlign="LEFT")
 
 
-def pairs_table(style: Style, pairs: Iterable[tuple[str, Cell]], width: float, key_width: float) -> Table | None:
+def pairs_table(style: Style, pairs: Iterable[tuple[str, str]], width: float, key_width: float) -> Table | None:
     """Keys with values; None without pairs, because a table needs a row."""
-    rows = [[style.text(key, "caption"), _cell(style, value, "small")] for key, value in pairs]
+    rows = [[style.text(key, "caption"), style.value(value, width - key_width)] for key, value in pairs]
     if not rows:
         return None
     commands: list[Command] = [
@@ -79,13 +80,14 @@ def columns(left: Sequence[Flowable], right: Sequence[Flowable], style: Style) -
 
 def facts(style: Style, items: Sequence[tuple[str, str]], across: int = 4) -> Table:
     """Label over value, ``across`` a row, for the head of the first page."""
+    width = style.width / across
     cells: list[list[Paragraph]] = [
-        [style.text(label, "caption"), style.text(value, "small")] for label, value in items
+        [style.text(label, "caption"), style.value(value, width - _FACT_GAP)] for label, value in items
     ]
     cells += [[]] * (-len(cells) % across)
     rows = [cells[start : start + across] for start in range(0, len(cells), across)]
-    commands: list[Command] = [("VALIGN", (0, 0), (-1, -1), "TOP"), *_padding(0, 10, 0, 5)]
-    return Table(rows, [style.width / across] * across, style=commands, hAlign="LEFT")
+    commands: list[Command] = [("VALIGN", (0, 0), (-1, -1), "TOP"), *_padding(0, _FACT_GAP, 0, 5)]
+    return Table(rows, [width] * across, style=commands, hAlign="LEFT")
 
 
 def _cell(style: Style, cell: Cell, name: str) -> Flowable:

@@ -1,11 +1,13 @@
 """The standing texts of a report: how to read its numbers, and what they do not show."""
 
+from medaudit.figures.wording import SIMILARITY_IS
+
 HOW_TO_READ = (
     (
         "Similarity",
         (
-            "The cosine of the image\u2019s and the prompt\u2019s embedding, from \u22121 to 1. It has no unit and no "
-            "threshold of its own; only differences between prompts of the same image are compared here."
+            f"{SIMILARITY_IS} It has no unit and no threshold of its own; only differences between prompts of the "
+            "same image are compared here."
         ),
     ),
     (

@@ -8,8 +8,6 @@ import sqlalchemy as sa
 from medaudit.records.finding import Severity
 from medaudit.store import schema
 
-_RANK = {severity: rank for rank, severity in enumerate(Severity)}
-
 
 @dataclass(frozen=True, slots=True)
 class StudySummary:
@@ -31,7 +29,7 @@ class StudySummary:
     @property
     def worst(self) -> Severity | None:
         """The gravest severity that occurs; None without findings."""
-        return max(self.findings, key=_RANK.__getitem__, default=None)
+        return max(self.findings, key=lambda severity: severity.rank, default=None)
 
 
 def read_worklist(connection: sa.Connection) -> tuple[StudySummary, ...]:
@@ -53,7 +51,7 @@ def read_worklist(connection: sa.Connection) -> tuple[StudySummary, ...]:
 
 
 def _gravest_first(summary: StudySummary) -> tuple[int, str]:
-    return (-_RANK[summary.worst] if summary.worst else 1, summary.study)
+    return (-summary.worst.rank if summary.worst else 1, summary.study)
 
 
 def _counts() -> sa.Select[*tuple[object, ...]]:

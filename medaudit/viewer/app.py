@@ -6,10 +6,10 @@ from pathlib import Path
 import streamlit as st
 
 from medaudit.errors import StoreError
+from medaudit.figures.wording import EVIDENCE
 from medaudit.records import RunRecord
 from medaudit.viewer import access, markup
 from medaudit.viewer.files_view import show_files
-from medaudit.viewer.panels import EVIDENCE
 from medaudit.viewer.run_view import show_run
 from medaudit.viewer.state import close_study, current_study, keep_choices
 from medaudit.viewer.study_view import show_study

@@ -2,10 +2,11 @@
 
 import streamlit as st
 
+from medaudit.figures.wording import count_of
 from medaudit.records import FileFate
 from medaudit.viewer import access, markup
 from medaudit.viewer.paging import show_pages
-from medaudit.viewer.panels import FATES, count_of, excluded_files, fate_counts
+from medaudit.viewer.panels import FATES, excluded_files, fate_counts
 
 _EVERY = "all"
 _USED = (FileFate.AUDITED, FileFate.TEXT)

@@ -7,25 +7,30 @@ from html import escape
 import numpy as np
 
 from medaudit.figures.colour import ColourScale
-from medaudit.figures.words import shade_words, tint
-from medaudit.records import FileRecord, Finding, ImageAudit, RunRecord, Severity, TokenRelevance
-from medaudit.viewer.panels import (
-    FATES,
-    KINDS,
+from medaudit.figures.wording import (
     NO_CLEARANCE,
+    NONE_CROSSED,
     NOTHING,
-    NOTHING_CROSSED,
     SIMILARITY_IS,
-    Score,
-    gravest_first,
+    SIMILARITY_IS_NOT,
+    margin,
     number,
     words_of,
 )
+from medaudit.figures.words import shade_words, tint
+from medaudit.records import FileRecord, Finding, ImageAudit, RunRecord, Severity, TokenRelevance, gravest_first
+from medaudit.viewer.panels import FATES, KINDS, NOTHING_CROSSED, Score
 
 PAPER = (22, 28, 34)
 """sRGB behind words, the theme's secondary background: a word of no relevance is bare paper."""
 
 WORD_JOINER = "\u2060"
+
+SIMILARITY = f"{SIMILARITY_IS} {SIMILARITY_IS_NOT}"
+"""What stands below every similarity."""
+
+NO_FINDING = f"{NONE_CROSSED} {NO_CLEARANCE}"
+"""What stands in the place of findings where there are none."""
 
 _PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
 _ADDRESS = re.compile(r"https?:|www|@|:(?=\w+:)", re.IGNORECASE)
@@ -98,15 +103,15 @@ def shaded_words(text: TokenRelevance, scale: ColourScale) -> str:
 
 def score_panel(score: Score) -> str:
     """The similarity of one prompt, its margins, and what the number is not."""
-    margins = [("over its negation", score.over_negated), ("over the mean control", score.over_control)]
+    margins = [("over its negation", score.margins.negated), ("over the mean control", score.margins.control)]
     cells = "".join(
-        f"<div><b>{escape(number(value, 3, signed=True))}</b><span>{escape(name)}</span></div>"
+        f"<div><b>{escape(margin(value))}</b><span>{escape(name)}</span></div>"
         for name, value in margins
         if value is not None
     )
     return (
         f'<div class="ma-score"><div class="ma-first"><b>{escape(number(score.similarity, 3))}</b>'
-        f"<span>cosine similarity</span></div>{cells}</div>{line(SIMILARITY_IS, 'ma-small')}"
+        f"<span>cosine similarity</span></div>{cells}</div>{line(SIMILARITY, 'ma-small')}"
     )
 
 
@@ -122,16 +127,13 @@ def score_table(rows: Sequence[Score], chosen: int) -> str:
         '<table class="ma-table ma-scores"><thead><tr><th>Prompt</th><th>Kind</th><th class="ma-num">Cosine</th>'
         f'<th><div class="ma-axis">{ends}</div></th><th class="ma-num">Over its negation</th>'
         f'<th class="ma-num">Over mean control</th></tr></thead><tbody>{body}</tbody></table>'
-        + line(SIMILARITY_IS, "ma-small")
+        + line(SIMILARITY, "ma-small")
     )
 
 
 def _score_row(row: Score, low: float, high: float, *, chosen: bool) -> str:
     place = 100 * (row.similarity - low) / (high - low) if high > low else 50.0
-    cells = [
-        number(value, 3, signed=True) if value is not None else NOTHING
-        for value in (row.over_negated, row.over_control)
-    ]
+    cells = [margin(value) for value in (row.margins.negated, row.margins.control)]
     return (
         f'<tr class="{"ma-chosen" if chosen else ""}"><td>{escape(row.text)}</td>'
         f'<td class="ma-soft">{escape(KINDS[row.kind])}</td>'
@@ -222,10 +224,15 @@ def study_title(study: str, elements: str, place: int | None, of: int) -> str:
     )
 
 
+def about_model(notes: Iterable[str]) -> str:
+    """What is known of the model, in one slim line: everything on the page is read in the light of it."""
+    return f'<p class="ma-about"><b>About this model</b> {escape(" · ".join(notes))}</p>'
+
+
 def verdict(findings: Sequence[Finding]) -> str:
     """The gravest finding in its own words, and how many follow below."""
     gravest = next(iter(gravest_first(findings)), None)
     if gravest is None:
-        return f'<div class="ma-verdict">{chip(None)}<span>{escape(NO_CLEARANCE)}</span></div>'
+        return f'<div class="ma-verdict">{chip(None)}<span>{escape(NO_FINDING)}</span></div>'
     more = f"<span>and {len(findings) - 1} more below</span>" if len(findings) > 1 else ""
     return f'<div class="ma-verdict">{chip(gravest.severity)}<b>{escape(gravest.claim)}</b>{more}</div>'

@@ -1,19 +1,18 @@
 """What the pages show, from the records alone: selection, comparison and plain words. Nothing here draws."""
 
-import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from statistics import fmean
 
+from medaudit.figures.wording import by, count_of, number, words_of
 from medaudit.records import (
     Attribution,
     FileFate,
     FileRecord,
-    Finding,
     ImageAudit,
     ImageRecord,
+    Margins,
     PromptKind,
     RunRecord,
     Severity,
@@ -22,32 +21,13 @@ from medaudit.records import (
 from medaudit.store.worklist import StudySummary
 
 NOTHING_CROSSED = "nothing crossed"
-"""The worklist's word for a study without findings; :data:`NO_CLEARANCE` says what it is not."""
-
-NOTHING = "\u2013"
-"""What stands in a cell that has nothing to say."""
-
-NO_CLEARANCE = (
-    "No measurement crossed its threshold. That is no clearance: the checks look at a few ways in which "
-    "a model can go wrong, not at all of them."
-)
-
-SIMILARITY_IS = (
-    "Cosine similarity of the picture's and the sentence's embeddings, between \u22121 and 1. "
-    "It is neither a probability nor an accuracy."
-)
-
-EVIDENCE = "A map is evidence about the model, not about the patient."
+"""The worklist's word for a study without findings; ``NO_CLEARANCE`` of the wording says what it is not."""
 
 # What a reader looks for first; other elements follow in the order of the header.
 _LEADING = (
     "Modality", "BodyPartExamined", "ViewPosition", "Laterality", "StudyDate", "PatientSex", "PatientAge",
     "Manufacturer", "ManufacturerModelName",
 )  # fmt: skip
-
-_RANK = {severity: rank for rank, severity in enumerate(Severity)}
-_COMPARED = (PromptKind.FINDING, PromptKind.REPORT)
-_WORD_BEGINS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 KINDS: Mapping[PromptKind, str] = {
     PromptKind.FINDING: "finding",
@@ -80,7 +60,7 @@ class Order(StrEnum):
 
 
 _SORTED_BY: Mapping[Order, Callable[[StudySummary], tuple[float, str]]] = {
-    Order.GRAVEST: lambda one: (-_RANK[one.worst] if one.worst else 1, one.study),
+    Order.GRAVEST: lambda one: (-one.worst.rank if one.worst else 1, one.study),
     Order.CODE: lambda one: (0, one.study),
     Order.FINDINGS: lambda one: (-sum(one.findings.values()), one.study),
     Order.SLOWEST: lambda one: (-one.seconds, one.study),
@@ -159,43 +139,21 @@ def image_name(position: int, record: ImageRecord) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """One line of the similarity table.
-
-    ``over_negated`` is the margin over the mean of the negated prompts of the same finding,
-    ``over_control`` over the mean of all control prompts; None where there is nothing to compare.
-    """
+    """One line of the similarity table: a prompt by its place, with its similarity and margins."""
 
     position: int
     text: str
     kind: PromptKind
     finding: str
     similarity: float
-    over_negated: float | None
-    over_control: float | None
+    margins: Margins
 
 
 def scores(audit: ImageAudit) -> tuple[Score, ...]:
     """Similarity and margins of every prompt of an image, in the order in which they were asked."""
-    return tuple(_score(position, one, audit.attributions) for position, one in enumerate(audit.attributions))
-
-
-def _score(position: int, one: Attribution, others: Iterable[Attribution]) -> Score:
-    prompt = one.prompt
-    negated, control = [], []
-    for other in others:
-        if other.prompt.kind is PromptKind.CONTROL:
-            control.append(other.similarity)
-        elif other.prompt.kind is PromptKind.NEGATED and prompt.finding and other.prompt.finding == prompt.finding:
-            negated.append(other.similarity)
-    compared = prompt.kind in _COMPARED
-    return Score(
-        position,
-        prompt.text,
-        prompt.kind,
-        prompt.finding,
-        one.similarity,
-        one.similarity - fmean(negated) if compared and negated else None,
-        one.similarity - fmean(control) if compared and control else None,
+    return tuple(
+        Score(position, one.prompt.text, one.prompt.kind, one.prompt.finding, one.similarity, audit.margins(one))
+        for position, one in enumerate(audit.attributions)
     )
 
 
@@ -205,23 +163,11 @@ def prompt_caption(row: Score) -> str:
     return f"{what} · {number(row.similarity, 3)}"
 
 
-def gravest_first(findings: Iterable[Finding]) -> tuple[Finding, ...]:
-    """Findings by severity; those of one severity in their own order."""
-    return tuple(sorted(findings, key=lambda finding: -_RANK[finding.severity]))
-
-
 def findings_sentence(findings: Mapping[Severity, int]) -> str:
     """Counts in words, gravest first: "1 warning, 2 notes"; empty without findings."""
     return ", ".join(
         count_of(findings[severity], severity.value) for severity in reversed(Severity) if severity in findings
     )
-
-
-def count_of(count: int, noun: str) -> str:
-    """A count with its noun: "1 study", "2 studies"."""
-    if count == 1:
-        return f"1 {noun}"
-    return f"{count} {noun[:-1]}ies" if noun.endswith("y") else f"{count} {noun}s"
 
 
 def excluded_files(files: Iterable[FileRecord], fate: FileFate | None = None) -> tuple[FileRecord, ...]:
@@ -284,27 +230,11 @@ def attribution_facts(one: Attribution) -> Mapping[str, str]:
         **{
             f"{side}, solver": f"capacity {number(trace.capacity_nats)} nats, {len(trace.loss)} passes"
             + (f", final loss {number(trace.loss[-1])}" if trace.loss else "")
-            + f", seed {trace.seed}"
             for side, trace in sides.items()
         },
+        "Seed": str(one.image_trace.seed),  # the run's, so that of both sides
     }
 
 
 def _spacing(spacing: tuple[float, float] | None, unit: str) -> str:
     return f"{by(*map(number, spacing))} {unit}" if spacing else "not stated in the header"
-
-
-def number(value: float, decimals: int | None = None, *, signed: bool = False) -> str:
-    """A number with a true minus sign; three significant digits unless ``decimals`` says how many places."""
-    form = ".3g" if decimals is None else f".{decimals}f"
-    return f"{value:{'+' if signed else ''}{form}}".replace("-", "\u2212")
-
-
-def by(first: object, second: object) -> str:
-    """Two sizes with a multiplication sign."""
-    return f"{first} \u00d7 {second}"
-
-
-def words_of(key: str) -> str:
-    """A key of a pipeline or a DICOM keyword in words: ``prompt_control``, ``PatientSex``, ``KVP``."""
-    return _WORD_BEGINS.sub(" ", key).replace("_", " ")

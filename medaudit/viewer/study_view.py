@@ -7,6 +7,7 @@ from pathlib import Path
 import streamlit as st
 
 from medaudit.figures.orientation import edge_letters
+from medaudit.figures.wording import count_of
 from medaudit.figures.words import words_scale
 from medaudit.records import ImageAudit
 from medaudit.viewer import access, markup, panels, pictures
@@ -50,6 +51,7 @@ def show_study(folder: str, study: str) -> None:
 
 
 def _show_header(folder: str, study: str, elements: str) -> None:
+    store = access.open_store(folder)
     listed: tuple[str, ...] = st.session_state.get("listed") or tuple(one.study for one in access.worklist(folder))
     place = listed.index(study) if study in listed else None
     before = listed[place - 1] if place else None
@@ -61,7 +63,10 @@ def _show_header(folder: str, study: str, elements: str) -> None:
             st.button(
                 name, icon=f":material/{icon}:", on_click=open_study, args=(code,), disabled=code is None, key=name
             )
-        _show_download(access.open_store(folder).folder / "reports" / f"{study}.pdf")
+        _show_download(store.folder / "reports" / f"{study}.pdf")
+    notes = store.run().model.notes
+    if notes:
+        st.html(markup.about_model(notes))
 
 
 def _show_download(report: Path) -> None:
@@ -150,7 +155,7 @@ def _show_bench(folder: str, study: str, audit: ImageAudit, choice: _Choice) -> 
         st.html(markup.section("Similarity") + markup.score_panel(score))
         bar = markup.colour_bar(words, pictures.scale_sentence(words, "word", common=common), over_paper=True)
         st.html(markup.section("Words it rests on") + markup.shaded_words(attribution.text, words) + bar)
-        cards = markup.finding_cards(audit.findings) or markup.line(panels.NO_CLEARANCE, "ma-note")
+        cards = markup.finding_cards(audit.findings) or markup.line(markup.NO_FINDING, "ma-note")
         st.html(markup.section("Findings on this image") + cards)
 
 
@@ -174,7 +179,7 @@ def _show_map(folder: str, study: str, audit: ImageAudit, choice: _Choice) -> No
 def _show_tables(audit: ImageAudit, choice: _Choice | None) -> None:
     rows = panels.scores(audit)
     kinds = Counter(row.kind for row in rows)
-    asked = ", ".join(panels.count_of(count, panels.KINDS[kind]) for kind, count in kinds.items())
+    asked = ", ".join(count_of(count, panels.KINDS[kind]) for kind, count in kinds.items())
     st.html(
         markup.section("All prompts") + markup.line(asked) + markup.score_table(rows, choice.position if choice else -1)
     )

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
+from medaudit.figures.wording import NOTHING, by, count_of, number
 from medaudit.records import FileFate, Severity
 from medaudit.store.worklist import StudySummary
 from medaudit.viewer import access, markup, panels
@@ -45,7 +46,7 @@ def show_worklist(folder: str) -> None:
         st.info("No study matches this search and these severities.", icon=":material/filter_alt_off:")
         return
     if len(shown) < len(summaries):
-        st.html(markup.line(f"{len(shown)} of {panels.count_of(len(summaries), 'study')}"))
+        st.html(markup.line(f"{len(shown)} of {count_of(len(summaries), 'study')}"))
     show_pages(shown, _PAGE, "studies", _show_lines)
 
 
@@ -54,15 +55,15 @@ def _filtered(summaries: tuple[StudySummary, ...]) -> tuple[StudySummary, ...]:
         search, severities, order = st.columns([3, 4, 2], vertical_alignment="top")
     words = search.text_input("Search", key="search", placeholder="Study code, modality, manufacturer …")
     names = severities.pills("Gravest finding", list(_SEVERITIES), selection_mode="multi", key="severities")
-    by = order.selectbox("Sort by", list(panels.Order), key="order", format_func=lambda one: one.value.capitalize())
-    return panels.chosen_studies(summaries, {_SEVERITIES[name] for name in names}, words, by or panels.Order.GRAVEST)
+    sort = order.selectbox("Sort by", list(panels.Order), key="order", format_func=lambda one: one.value.capitalize())
+    return panels.chosen_studies(summaries, {_SEVERITIES[name] for name in names}, words, sort or panels.Order.GRAVEST)
 
 
 def _show_lines(summaries: Sequence[StudySummary]) -> None:
     with st.container(key="worklist", gap=None):
         for cell, name in zip(
             st.columns(_WIDTHS),
-            ("Gravest", "Study", "Pictures", "Findings", panels.by("Images", "prompts"), "Time"),
+            ("Gravest", "Study", "Pictures", "Findings", by("Images", "prompts"), "Time"),
             strict=True,
         ):
             cell.html(markup.line(name, "ma-th"))
@@ -76,7 +77,7 @@ def _show_lines(summaries: Sequence[StudySummary]) -> None:
                 on_click=open_study,
                 args=(summary.study,),
             )
-            cells[2].html(markup.line(panels.summary_line(summary) or panels.NOTHING, "ma-cell"))
-            cells[3].html(markup.line(panels.findings_sentence(summary.findings) or panels.NOTHING, "ma-cell"))
-            cells[4].html(markup.line(panels.by(summary.images, summary.prompts), "ma-cell"))
-            cells[5].html(markup.line(f"{panels.number(summary.seconds)} s", "ma-cell"))
+            cells[2].html(markup.line(panels.summary_line(summary) or NOTHING, "ma-cell"))
+            cells[3].html(markup.line(panels.findings_sentence(summary.findings) or NOTHING, "ma-cell"))
+            cells[4].html(markup.line(by(summary.images, summary.prompts), "ma-cell"))
+            cells[5].html(markup.line(f"{number(summary.seconds)} s", "ma-cell"))

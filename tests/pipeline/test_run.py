@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from medaudit.errors import StoreError, UsageError
+from medaudit.errors import InputError, StoreError, UsageError
 from medaudit.pipeline.load import load_pipeline
 from medaudit.pipeline.run import KEY_FILE, AuditRequest, run_audit
 from medaudit.records import FileFate
@@ -170,6 +170,29 @@ def test_report_sentences_become_prompts(request_for, studies, tmp_path, pipelin
         texts = [item.prompt.text for item in image.attributions if item.prompt.kind == "report"]
     assert texts == ["No effusion.", "Heart size is normal."]
     assert any("81 words" in note for note in image.record.notes)
+
+
+def test_a_sidecar_may_name_studies_by_accession_number(request_for, tmp_path, pipeline_file, write_radiograph):
+    pipeline_file.write_text(pipeline_file.read_text() + "report_text: {sources: [sidecar]}\n")
+    write_radiograph(tmp_path / "one" / "image.dcm", 1, AccessionNumber="ACC-9")
+    sidecar = tmp_path / "reports.csv"
+    sidecar.write_text("AccessionNumber,report\nACC-9,No effusion.\nACC-10,Somebody else.\n")
+    request = request_for(source=tmp_path / "one", pipeline=load_pipeline(str(pipeline_file)), sidecar=sidecar)
+    summary = run_audit(request, Quiet())
+    assert summary.unmatched_texts == 1
+    with AuditStore.open(request.folder) as store:
+        (image,) = store.study(summary.audited[0]).images
+    assert [item.prompt.text for item in image.attributions if item.prompt.kind == "report"] == ["No effusion."]
+    assert b"ACC-9" not in b"".join(path.read_bytes() for path in request.folder.rglob("*") if path.is_file())
+
+
+def test_a_table_that_cannot_be_read_leaves_no_audit_behind(request_for, tmp_path, pipeline_file):
+    pipeline_file.write_text(pipeline_file.read_text() + "report_text: {sources: [sidecar]}\n")
+    (tmp_path / "r.csv").write_text("patient,words\n")
+    request = request_for(pipeline=load_pipeline(str(pipeline_file)), sidecar=tmp_path / "r.csv")
+    with pytest.raises(InputError, match="StudyInstanceUID or AccessionNumber"):
+        run_audit(request, Quiet())
+    assert not AuditStore.exists(request.folder)
 
 
 def test_a_sidecar_and_its_pipeline_belong_together(request_for, tmp_path):

@@ -48,8 +48,8 @@ def test_prompts_are_templates_times_findings_without_repetition(written):
 @pytest.mark.parametrize(
     ("change", "line", "key", "what"),
     [
-        ("colour: blue\n", 6, "colour", "unknown key"),
-        ("images:\n  modality: [CR]\n", 7, "images.modality", "unknown key"),
+        ("colour: blue\n", 6, "colour", "no such key; expected one of version, name, title"),
+        ("images:\n  modality: [CR]\n", 7, "images.modality", "no such key; expected one of modalities, body_parts"),
         ("display: {voi: window}\n", 6, "display", "voi: window needs both"),
         ("display: {voi: header, center: 3}\n", 6, "display", "center and width"),
         ("fit: stretch\n", 6, "fit", "'pad'"),
@@ -62,12 +62,13 @@ def test_prompts_are_templates_times_findings_without_repetition(written):
             "thresholds:\n  negation.absolute_margin: {limit: low}\n",
             7,
             "negation.absolute_margin.limit",
-            "valid number",
+            "valid number, unable to parse string as a number; got 'low'",
         ),
+        ("thresholds:\n  negation.absolute_margin: {limit: .inf}\n", 7, "absolute_margin.limit", "finite number"),
         ("report_text: {sources: [email]}\n", 6, "report_text.sources.0", "structured-report"),
-        ("name: twice\n", 6, "", "appears twice"),
+        ("name: twice\n", 6, "name", "appears twice; the first is on line 2"),
         ("images: &a {}\ndisplay: *a\n", 6, "", "anchors and aliases"),
-        ("images: !!python/object/apply:os.system [id]\n", 6, "", "images|plain|tag"),
+        ("images: !!python/object/apply:os.system [id]\n", 6, "", "tags are not read"),
         ("images: [\n", 7, "", "not valid YAML"),
     ],
 )
@@ -90,6 +91,7 @@ def test_a_mistake_is_shown_with_file_line_and_key(written, change, line, key, w
         (MINIMAL.replace("[fluid]", "[]"), "prompts.findings"),
         (MINIMAL + "  templates: [no place]\n", "{finding}"),
         (MINIMAL + "  templates: ['{finding} {0.__class__}']\n", "no other braces"),
+        (MINIMAL + f"  templates: ['{'x' * 500}']\n", f"got '{'x' * 58}\u2026"),
         ("", "version: this key is required"),
     ],
 )

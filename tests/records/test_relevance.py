@@ -1,7 +1,9 @@
+import math
+
 import numpy as np
 import pytest
 
-from medaudit.records import Prompt, PromptKind, ReadingCopy, TokenRelevance
+from medaudit.records import Prompt, PromptKind, ReadingCopy, SolverTrace, TokenRelevance
 
 
 def test_words_gather_the_nats_of_their_tokens_and_special_tokens_belong_to_none():
@@ -35,3 +37,17 @@ def test_a_window_acts_on_modality_values_and_keeps_the_inversion():
     assert inverted.windowed(0, 100).tolist() == [[255, 128, 0]]
     with pytest.raises(ValueError, match="width"):
         copy.windowed(0, 0)
+
+
+@pytest.mark.parametrize("nats", [math.nan, math.inf, -math.inf])
+def test_a_capacity_is_finite(nats):
+    with pytest.raises(ValueError, match=r"SolverTrace\.capacity_nats: expected a finite number"):
+        SolverTrace((0.5,), nats, 0)
+
+
+def test_a_signed_method_may_have_a_negative_capacity():
+    assert SolverTrace((), -0.25, 0).capacity_nats == -0.25
+
+
+def test_findings_and_report_sentences_are_compared():
+    assert [kind for kind in PromptKind if kind.is_compared] == [PromptKind.FINDING, PromptKind.REPORT]

@@ -3,6 +3,7 @@
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from io import BytesIO
 from itertools import combinations
 
@@ -18,6 +19,10 @@ from medaudit.report.style import MARGIN
 
 _LONG = ("Findings suggesting a small right-sided pleural effusion with adjacent passive atelectasis, " * 3)[:200]
 _WORD = re.compile(r'<word xMin="([\d.-]+)" yMin="([\d.-]+)" xMax="([\d.-]+)" yMax="([\d.-]+)">(.*?)</word>')
+_HEADING = re.compile(
+    "Prompt by prompt|Measurements|Settings and method|What this does not show|Provenance|Run|Model|Study|Software"
+    r"|Method: .*|Image \d of \d .*|Finding prompt .*|Report sentence"
+)
 _PEAK = (0.5, 0.5, 2.0)
 
 
@@ -118,13 +123,18 @@ def test_no_word_lies_on_another(document):
             assert across < 1 or down < 1.5, (one, other)
 
 
+def _last_lines(document):
+    for page in pypdf.PdfReader(BytesIO(document)).pages:
+        yield [line for line in page.extract_text().splitlines() if line.strip()][-1].strip()
+
+
 def test_no_heading_is_left_alone_at_the_foot_of_a_page(document):
-    for page in pypdf.PdfReader(BytesIO(document.read_bytes())).pages:
-        lines = [line for line in page.extract_text().splitlines() if line.strip()]
-        assert lines[-1] not in (
-            "Prompt by prompt",
-            "Measurements",
-            "Settings and method",
-            "What this does not show",
-            "Provenance",
-        )
+    assert not any(_HEADING.fullmatch(line) for line in _last_lines(document.read_bytes()))
+
+
+@pytest.mark.parametrize("lines", range(0, 40, 3))
+def test_no_heading_is_left_alone_wherever_the_page_ends(build, lines):
+    """Notes on the image push everything down, a few lines at a time."""
+    image = build.image(asked=build.asked[:2], shape=(60, 50), notes=("a note",) * lines)
+    run = replace(build.run, model=replace(build.run.model, notes=("a note on the model",)))
+    assert not any(_HEADING.fullmatch(line) for line in _last_lines(study_pdf(run, build.study(image), Layout())))

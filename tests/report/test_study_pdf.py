@@ -8,6 +8,7 @@ import pypdf
 import pytest
 
 from medaudit.errors import StoreError
+from medaudit.figures.wording import NO_CLEARANCE
 from medaudit.records import StudyAudit
 from medaudit.report.canvas import FOOTER
 from medaudit.report.layout import Layout, Section
@@ -72,7 +73,7 @@ def test_each_finding_prompt_has_a_block_with_words_and_solver(pages):
         "Finding prompt · pneumothorax",
         "No token reaches the line\u2019s 1.6 nats.",
         "Loss at the end 0.117 0.117",
-        "Noise seed, image 4611686018427387904",
+        "Seed 4611686018427387904",
         "0 to 2.4 nats per word",
     ):
         assert text in blocks, text
@@ -154,7 +155,36 @@ def test_markup_in_a_prompt_or_an_element_is_text(build):
 def test_without_findings_the_report_is_no_clearance(build):
     first = _pages(study_pdf(build.run, build.study(build.image(findings=0)), Layout()))[0]
     assert "No measurement crossed its threshold." in first
-    assert "This is no clearance. All 5 measurements of this pipeline stayed" in first
+    assert f"{NO_CLEARANCE} All 5 measurements of this pipeline stayed" in first
+
+
+def test_what_is_known_of_the_model_stands_by_the_verdict(build, pages):
+    note = "Random weights: this model has learnt nothing."
+    run = replace(build.run, model=replace(build.run.model, notes=(note, "A second note.")))
+    noted = _pages(study_pdf(run, build.study(), Layout()))
+    first = noted[0]
+    assert f"About this model {note} \u00b7 A second note." in first
+    assert first.index("2 findings in 5 measurements") < first.index("About this model") < first.index("Prompt Kind")
+    assert "+0.007 +0.345" in first
+    assert f"Note {note} Note A second note." in noted[-1]
+    assert "About this model" not in pages[0]
+
+
+def test_long_notes_on_the_model_are_cut_on_the_first_page_only(build):
+    run = replace(build.run, model=replace(build.run.model, notes=("word " * 200 + "end",)))
+    pages = _pages(study_pdf(run, build.study(), Layout(page_size="Letter")))
+    assert "word\u2026" in pages[0]
+    assert "word end" not in pages[0]
+    assert "+0.007 +0.345" in pages[0]
+    assert any("word end" in page for page in pages[1:])
+
+
+def test_the_values_of_an_element_break_between_each_other(build):
+    image_type = "ORIGINAL\\PRIMARY\\OBSTETRICAL\\0001"
+    study = build.study(elements={"ImageType": image_type})
+    first = pypdf.PdfReader(BytesIO(study_pdf(build.run, study, Layout()))).pages[0].extract_text()
+    lines = [line.strip() for line in first.splitlines() if "PRIMARY" in line or "OBSTETRICAL" in line]
+    assert lines == ["ORIGINAL\\PRIMARY\\", "OBSTETRICAL\\0001"]
 
 
 def test_without_measurements_there_is_no_verdict(build):

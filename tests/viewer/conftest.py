@@ -180,12 +180,23 @@ STUDIES: tuple[tuple[str, tuple[tuple[Finding, ...], ...], bool], ...] = (
     ("S-A913C054", ((NOTE,),), True),
 )
 
+MODEL_NOTE = "Trained on frontal radiographs of adults only."
+
 RUN = RunRecord(
     "chest-radiograph",
     "name: chest-radiograph\nmethod:\n  name: m2ib\n  beta: 0.1\n",
     "5c" * 32,
     "study",
-    ModelCard("BiomedCLIP", "biomedclip", {"model.safetensors": "ab" * 32}, (224, 224), (14, 14), "softmax", "MIT"),
+    ModelCard(
+        "BiomedCLIP",
+        "biomedclip",
+        {"model.safetensors": "ab" * 32},
+        (224, 224),
+        (14, 14),
+        "softmax",
+        "MIT",
+        (MODEL_NOTE,),
+    ),
     7,
     keeps_identifiers=False,
     started="2026-03-01T09:30:00+00:00",

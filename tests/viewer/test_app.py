@@ -8,9 +8,9 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
+from medaudit.figures.wording import EVIDENCE
 from medaudit.store.audit_store import AuditStore
 from medaudit.viewer import app as module
-from medaudit.viewer.panels import EVIDENCE
 
 APP = Path(module.__file__)
 
@@ -93,6 +93,7 @@ def test_study_page_says_what_it_must(start, audit_folder, known):
         "R at the left, L at the right",
         "Dashed: what the model saw.",
         "Hatched: cropped away",
+        "<b>About this model</b> Trained on frontal radiographs of adults only.</p>",
         "5c" * 32,
     ):
         assert text in said

@@ -70,6 +70,7 @@ def test_everything_from_outside_is_escaped(image, known):
         markup.brand(run),
         markup.study_title(known.script, known.script, 0, 1),
         markup.verdict(image.findings[:1]),
+        markup.about_model([known.script, known.script]),
     ]
     for piece in pieces:
         tree = Tree(piece)

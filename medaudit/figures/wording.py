@@ -1,0 +1,46 @@
+"""How numbers and keys are written for people, and the sentences that report and viewer both say."""
+
+import re
+
+NOTHING = "\u2013"
+"""What stands in a cell that has nothing to say."""
+
+EVIDENCE = "A map is evidence about the model, not about the patient."
+
+SIMILARITY_IS = "The cosine of the image\u2019s and the prompt\u2019s embedding, from \u22121 to 1."
+
+SIMILARITY_IS_NOT = "It is neither a probability nor an accuracy."
+
+NONE_CROSSED = "No measurement crossed its threshold."
+
+NO_CLEARANCE = "That is no clearance: the checks look at a few ways in which a model can go wrong, not at all of them."
+
+_WORD_BEGINS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+
+
+def number(value: float, decimals: int | None = None, *, signed: bool = False) -> str:
+    """A number with a true minus sign; three significant digits unless ``decimals`` says how many places."""
+    form = ".3g" if decimals is None else f".{decimals}f"
+    return f"{value:{'+' if signed else ''}{form}}".replace("-", "\u2212")
+
+
+def margin(value: float | None) -> str:
+    """A margin between two cosines with its sign, or :data:`NOTHING` where there is nothing to compare."""
+    return NOTHING if value is None else number(value, 3, signed=True)
+
+
+def by(first: object, second: object) -> str:
+    """Two sizes with a multiplication sign."""
+    return f"{first} \u00d7 {second}"
+
+
+def count_of(count: int, noun: str) -> str:
+    """A count with its noun: "1 study", "2 studies"."""
+    if count == 1:
+        return f"1 {noun}"
+    return f"{count} {noun[:-1]}ies" if noun.endswith("y") else f"{count} {noun}s"
+
+
+def words_of(key: str) -> str:
+    """A key of a pipeline or a DICOM keyword in words: ``prompt_control``, ``PatientSex``, ``KVP``."""
+    return _WORD_BEGINS.sub(" ", key).replace("_", " ")

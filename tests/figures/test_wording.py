@@ -1,0 +1,47 @@
+import pytest
+
+from medaudit.figures.wording import by, count_of, margin, number, words_of
+
+
+@pytest.mark.parametrize(
+    ("key", "words"),
+    [
+        ("prompt_control", "prompt control"),
+        ("rank_drop", "rank drop"),
+        ("PatientSex", "Patient Sex"),
+        ("KVP", "KVP"),
+        ("StudyInstanceUID", "Study Instance UID"),
+        ("XRayTubeCurrent", "X Ray Tube Current"),
+        ("", ""),
+    ],
+)
+def test_keys_are_put_into_words(key, words):
+    assert words_of(key) == words
+
+
+@pytest.mark.parametrize(
+    ("value", "options", "text"),
+    [
+        (-0.5, {}, "\u22120.5"),
+        (-0.0071, {}, "\u22120.0071"),
+        (51.478, {}, "51.5"),
+        (0.12345, {"decimals": 2}, "0.12"),
+        (0.5, {"decimals": 1, "signed": True}, "+0.5"),
+        (0.0071, {"decimals": 3, "signed": True}, "+0.007"),
+    ],
+)
+def test_numbers_have_a_true_minus(value, options, text):
+    assert number(value, **options) == text
+
+
+def test_a_margin_has_a_sign_and_none_is_a_dash():
+    assert [margin(value) for value in (0.0071, -0.02, None)] == ["+0.007", "\u22120.020", "\u2013"]
+
+
+def test_counts_have_their_nouns():
+    assert [count_of(n, "study") for n in (0, 1, 2)] == ["0 studies", "1 study", "2 studies"]
+    assert [count_of(n, "finding") for n in (1, 3)] == ["1 finding", "3 findings"]
+
+
+def test_sizes_have_a_multiplication_sign():
+    assert by(3, "4") == "3 \u00d7 4"
