@@ -1,0 +1,1 @@
+"""Chest radiograph studies whose truth is known: anatomy, physics, findings, report text, and the DICOM files."""
