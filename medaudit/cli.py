@@ -265,13 +265,13 @@ def demo(
     *,
     out: Annotated[Path, typer.Option(metavar="AUDIT_DIR", help="Where the demo is written.")] = Path("demo-audit"),
 ) -> None:
-    """Run the main job on DICOM files that ship with pydicom, with a model of random weights."""
+    """Run the main job on six phantom studies, with a model of random weights."""
     from medaudit.console import run_with_progress
     from medaudit.pipeline.demo import prepare_demo
 
     request = prepare_demo(out)
     typer.echo(
-        "The model of this demo has random weights: it has learnt nothing, "
+        "Six phantom studies: nobody is in them. The model has random weights: it has learnt nothing, "
         "and its maps show that the program runs, no more."
     )
     if not run_with_progress(request, program=_program()):

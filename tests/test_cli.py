@@ -162,9 +162,9 @@ def test_the_demo_runs_and_runs_again(run, tmp_path):
     code, printed, _ = run("demo", "--out", out)
     assert code == 0
     assert "random weights" in printed
-    assert "5 studies audited" in printed
-    assert len(list((out / "reports").glob("*.pdf"))) == 5
+    assert "6 studies audited" in printed
+    assert len(list((out / "reports").glob("*.pdf"))) == 6
     code, printed, _ = run("demo", "--out", out)
     assert code == 0
     assert "0 studies audited" in printed
-    assert "5 finished earlier" in printed
+    assert "6 finished earlier" in printed

@@ -1,6 +1,7 @@
 """How numbers and keys are written for people, and the sentences that report and viewer both say."""
 
 import re
+from collections.abc import Mapping
 
 NOTHING = "\u2013"
 """What stands in a cell that has nothing to say."""
@@ -44,3 +45,24 @@ def count_of(count: int, noun: str) -> str:
 def words_of(key: str) -> str:
     """A key of a pipeline or a DICOM keyword in words: ``prompt_control``, ``PatientSex``, ``KVP``."""
     return _WORD_BEGINS.sub(" ", key).replace("_", " ")
+
+
+LEADING_ELEMENTS = (
+    "Modality",
+    "BodyPartExamined",
+    "ViewPosition",
+    "Laterality",
+    "StudyYear",
+    "StudyDate",
+    "PatientSex",
+    "AgeBand",
+    "Manufacturer",
+    "ManufacturerModelName",
+)
+"""The elements that a reader looks for first, in this order."""
+
+
+def leading_first(elements: Mapping[str, str]) -> list[tuple[str, str]]:
+    """(keyword, value) of every element, those of :data:`LEADING_ELEMENTS` first, the others in their own order."""
+    order = {keyword: place for place, keyword in enumerate(LEADING_ELEMENTS)}
+    return sorted(elements.items(), key=lambda item: order.get(item[0], len(order)))

@@ -4,7 +4,15 @@ from reportlab.lib.colors import Color
 from reportlab.platypus import Flowable, Spacer, Table
 
 from medaudit.figures.orientation import NOT_STATED, edge_letters
-from medaudit.figures.wording import NO_CLEARANCE, NONE_CROSSED, count_of, margin, number, words_of
+from medaudit.figures.wording import (
+    NO_CLEARANCE,
+    NONE_CROSSED,
+    count_of,
+    leading_first,
+    margin,
+    number,
+    words_of,
+)
 from medaudit.records import Attribution, Finding, ImageAudit
 from medaudit.report.canvas import Bookmark
 from medaudit.report.contents import Contents, Figures
@@ -47,7 +55,7 @@ def _title(contents: Contents) -> list[Flowable]:
         ("Prompts per image", " or ".join(map(str, prompts)) or "none"),
         *(
             (words_of(keyword), cut(value, _VALUE))
-            for keyword, value in list(record.elements.items())[:ELEMENTS_ON_PAGE]
+            for keyword, value in leading_first(record.elements)[:ELEMENTS_ON_PAGE]
         ),
     ]
     return [

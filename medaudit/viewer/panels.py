@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from medaudit.figures.wording import by, count_of, number, words_of
+from medaudit.figures.wording import LEADING_ELEMENTS, by, count_of, leading_first, number, words_of
 from medaudit.records import (
     Attribution,
     FileFate,
@@ -22,12 +22,6 @@ from medaudit.store.worklist import StudySummary
 
 NOTHING_CROSSED = "nothing crossed"
 """The worklist's word for a study without findings; ``NO_CLEARANCE`` of the wording says what it is not."""
-
-# What a reader looks for first; other elements follow in the order of the header.
-_LEADING = (
-    "Modality", "BodyPartExamined", "ViewPosition", "Laterality", "StudyDate", "PatientSex", "PatientAge",
-    "Manufacturer", "ManufacturerModelName",
-)  # fmt: skip
 
 KINDS: Mapping[PromptKind, str] = {
     PromptKind.FINDING: "finding",
@@ -127,7 +121,7 @@ def _merged(own: Mapping[str, str], of_images: Mapping[str, Iterable[str]]) -> s
 
 def element_line(elements: Mapping[str, str], most: int) -> str:
     """At most ``most`` values of elements in one line."""
-    leading = [elements[keyword] for keyword in _LEADING if elements.get(keyword)]
+    leading = [value for keyword, value in leading_first(elements) if keyword in LEADING_ELEMENTS and value]
     return " · ".join(leading[:most])
 
 

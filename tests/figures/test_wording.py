@@ -1,6 +1,6 @@
 import pytest
 
-from medaudit.figures.wording import by, count_of, margin, number, words_of
+from medaudit.figures.wording import by, count_of, leading_first, margin, number, words_of
 
 
 @pytest.mark.parametrize(
@@ -45,3 +45,8 @@ def test_counts_have_their_nouns():
 
 def test_sizes_have_a_multiplication_sign():
     assert by(3, "4") == "3 \u00d7 4"
+
+
+def test_what_a_reader_looks_for_comes_first_and_nothing_is_lost():
+    elements = {"BitsStored": "12", "AgeBand": "60-69", "KVP": "120", "Modality": "DX"}
+    assert leading_first(elements) == [("Modality", "DX"), ("AgeBand", "60-69"), ("BitsStored", "12"), ("KVP", "120")]
