@@ -90,7 +90,7 @@ def run_audit(request: AuditRequest, observer: Observer) -> Summary:
     Raises
     ------
     UsageError
-        The input does not exist, or a resume does not fit the audit that is there.
+        The input does not exist or holds the audit folder, or a resume does not fit the audit that is there.
     InputError
         The table of report texts cannot be read.
     ModelError
@@ -105,6 +105,10 @@ def run_audit(request: AuditRequest, observer: Observer) -> Summary:
         raise StoreError(msg)
     if not request.source.exists():
         msg = f"INPUT {str(request.source)!r} does not exist; give a DICOM file, a folder, a zip archive or a DICOMDIR"
+        raise UsageError(msg)
+    if request.folder.resolve().is_relative_to(request.source.resolve()):
+        # A resume would scan the audit itself.
+        msg = f"--out {str(request.folder)!r} lies inside INPUT {str(request.source)!r}; choose a folder outside it"
         raise UsageError(msg)
     sentences = Sentences.read(request.pipeline.spec.report_text, request.sidecar)
     observer.phase("loading the model")

@@ -143,6 +143,12 @@ def test_an_audit_is_not_overwritten_nor_mixed_with_another(request_for):
         run_audit(request_for(resume=True, seed=5), Quiet())
 
 
+def test_an_audit_folder_inside_its_input_is_refused(request_for, studies):
+    with pytest.raises(UsageError, match="lies inside INPUT"):
+        run_audit(request_for(folder=studies / "audit"), Quiet())
+    assert not (studies / "audit" / "audit.sqlite").exists()
+
+
 def test_a_lost_key_is_noticed(request_for):
     run_audit(request_for(limit=1), Quiet())
     request = request_for(resume=True)
