@@ -24,7 +24,6 @@ from medaudit.records import (
     ImageAudit,
     ImageRecord,
     Prompt,
-    PromptKind,
     StudyAudit,
     StudyRecord,
 )
@@ -74,9 +73,16 @@ class StudyResult:
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """Everything that is the same for every study of a run."""
+    """Everything that is the same for every study of a run, settled once.
+
+    ``prompts`` are the pipeline's, each known to fit the model; ``fit`` is None where the model's own holds.
+    """
 
     spec: PipelineSpec
+    prompts: tuple[Prompt, ...]
+    voi: VoiPolicy
+    fit: Fit | None
+    thresholds: Mapping[str, Threshold]
     model: VisionLanguageModel
     method: Method
     pseudonyms: Pseudonyms
@@ -140,24 +146,21 @@ def _audit_image(
 ) -> ImageAudit:
     spec, model, study = bench.spec, bench.model, bench.study_code(chosen.instance.study_uid)
     with stage("display"):
-        shown = display(image, voi_policy(spec))
+        shown = display(image, bench.voi)
         reading = reading_copy(shown, spec.display.reading_copy_side)
     with stage("imaging"):
-        fit = None if spec.fit == "model" else Fit(spec.fit)
-        seen = preprocess(shown, model.preprocessing, model.grid, transforms=spec.transforms, fit=fit)
+        seen = preprocess(shown, model.preprocessing, model.grid, transforms=spec.transforms, fit=bench.fit)
     with stage("attribution"):
-        asked = spec.prompts.ask()
-        known = {prompt.text for prompt in asked}
-        prompts, notes = _readable([*asked, *(prompt for prompt in report if prompt.text not in known)], model)
-        instance = f"{image.sop_instance_uid}#{image.frame}"
-        attributions = bench.method.explain(model, seen, prompts, Noise(bench.seed, instance))
+        sentences, notes = _readable(report, bench)
+        # The scan's UIDs, not the header's: a file without one has a stand-in there.
+        instance = f"{chosen.instance.sop_instance_uid}#{image.frame}"
+        attributions = bench.method.explain(model, seen, (*bench.prompts, *sentences), Noise(bench.seed, instance))
     with stage("audit"):
-        thresholds = {key: Threshold(item.limit, item.severity) for key, item in spec.thresholds.items()}
-        measurements, findings = judge(attributions, thresholds)
+        measurements, findings = judge(attributions, bench.thresholds)
     rows, columns = image.stored.shape[:2]
     record = ImageRecord(
         study=study,
-        series=bench.pseudonyms.code("series", image.series_uid or chosen.instance.series_uid),
+        series=bench.pseudonyms.code("series", chosen.instance.series_uid),
         image=bench.pseudonyms.code("image", instance),
         frame=image.frame,
         rows=rows,
@@ -175,22 +178,17 @@ def _audit_image(
     return ImageAudit(record, reading, seen.grid_map, attributions, measurements, findings)
 
 
-def voi_policy(spec: PipelineSpec) -> VoiPolicy:
-    """Display policy of a pipeline in the words of ``dicom.grayscale``."""
-    shown = spec.display
-    return VoiPolicy(kind=shown.voi, index=shown.header_window, center=shown.center, width=shown.width)
-
-
-def _readable(prompts: Sequence[Prompt], model: VisionLanguageModel) -> tuple[list[Prompt], list[str]]:
-    """Leave out report sentences that are longer than the model reads; a pipeline's own prompt must fit."""
+def _readable(report: Sequence[Prompt], bench: Bench) -> tuple[list[Prompt], list[str]]:
+    """Report sentences that the pipeline does not ask already; those longer than the model reads become notes."""
+    known = {prompt.text for prompt in bench.prompts}
     kept: list[Prompt] = []
     notes: list[str] = []
-    for prompt in prompts:
+    for prompt in report:
+        if prompt.text in known:
+            continue
         try:
-            model.tokenize(prompt.text)
+            bench.model.tokenize(prompt.text)
         except ModelError:
-            if prompt.kind is not PromptKind.REPORT:
-                raise
             words = len(prompt.text.split())
             notes.append(f"a report sentence of {words} words is longer than the model reads and was left out")
         else:

@@ -18,16 +18,19 @@ from typing import Protocol
 import torch
 
 from medaudit.attribution.registry import build_method
+from medaudit.audit.verdict import Threshold
+from medaudit.dicom.grayscale import VoiPolicy
 from medaudit.dicom.privacy import Pseudonyms
 from medaudit.dicom.scan import Inventory, Study, scan
 from medaudit.errors import StoreError, UsageError
+from medaudit.imaging.preprocess import Fit
 from medaudit.models.interface import VisionLanguageModel
 from medaudit.models.registry import load_model
 from medaudit.pipeline.audit_study import Bench, audit_study
 from medaudit.pipeline.choose import Choice, choose
 from medaudit.pipeline.load import Pipeline
 from medaudit.pipeline.text import Sentences
-from medaudit.records import FileFate, FileRecord, RunRecord
+from medaudit.records import FileFate, FileRecord, Prompt, RunRecord
 from medaudit.store.audit_store import AuditStore
 
 # What a result depends on; written into every run.
@@ -94,7 +97,7 @@ def run_audit(request: AuditRequest, observer: Observer) -> Summary:
     InputError
         The table of report texts cannot be read.
     ModelError
-        The model cannot be loaded.
+        The model cannot be loaded, or a prompt of the pipeline is longer than it reads.
     StoreError
         The folder already holds an audit and ``resume`` is not set, or cannot be written.
 
@@ -113,12 +116,15 @@ def run_audit(request: AuditRequest, observer: Observer) -> Summary:
     sentences = Sentences.read(request.pipeline.spec.report_text, request.sidecar)
     observer.phase("loading the model")
     model = load_model(request.model_folder, _device(request.device))
+    prompts = request.pipeline.spec.prompts.ask()
+    for prompt in prompts:
+        model.tokenize(prompt.text)  # one that is too long would fail every image
     run = describe_run(request, model)
     with _open_store(request, run) as store:
-        if store.files() and not (request.folder / KEY_FILE).is_file():
+        if not (request.folder / KEY_FILE).is_file() and store.files():
             msg = f"{request.folder}: {KEY_FILE} is gone, so this audit's codes cannot be made again; use a new folder"
             raise StoreError(msg)
-        bench = _bench(request, model, sentences)
+        bench = _bench(request, model, prompts, sentences)
         observer.phase("scanning")
         inventory = scan(request.source, on_file=observer.scanned)
         return replace(_audit_all(inventory, request, bench, store, observer), seconds=time.monotonic() - began)
@@ -146,10 +152,17 @@ def describe_run(request: AuditRequest, model: VisionLanguageModel) -> RunRecord
     )
 
 
-def _bench(request: AuditRequest, model: VisionLanguageModel, sentences: Sentences) -> Bench:
+def _bench(
+    request: AuditRequest, model: VisionLanguageModel, prompts: tuple[Prompt, ...], sentences: Sentences
+) -> Bench:
     spec = request.pipeline.spec
+    shown = spec.display
     return Bench(
         spec=spec,
+        prompts=prompts,
+        voi=VoiPolicy(kind=shown.voi, index=shown.header_window, center=shown.center, width=shown.width),
+        fit=None if spec.fit == "model" else Fit(spec.fit),
+        thresholds={key: Threshold(item.limit, item.severity) for key, item in spec.thresholds.items()},
         model=model,
         method=build_method(spec.attribution.method, spec.attribution.settings),
         pseudonyms=Pseudonyms.at(request.folder / KEY_FILE),

@@ -7,9 +7,10 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pydicom
 import pytest
 
-from medaudit.errors import InputError, StoreError, UsageError
+from medaudit.errors import InputError, ModelError, StoreError, UsageError
 from medaudit.pipeline.load import load_pipeline
 from medaudit.pipeline.run import KEY_FILE, AuditRequest, run_audit
 from medaudit.records import FileFate
@@ -162,10 +163,30 @@ def test_a_device_that_is_not_here_is_refused(request_for):
         run_audit(request_for(device="cuda:7"), Quiet())
 
 
+def test_images_without_a_sop_instance_uid_are_told_apart(request_for, tmp_path, write_radiograph):
+    for seed in (1, 2):
+        path = write_radiograph(tmp_path / "bare" / f"{seed}.dcm", seed, study=1)
+        ds = pydicom.dcmread(path)
+        del ds.SOPInstanceUID
+        ds.save_as(path)
+    request = request_for(source=tmp_path / "bare")
+    summary = run_audit(request, Quiet())
+    assert summary.fates == {"audited": 2}
+    with AuditStore.open(request.folder) as store:
+        one, two = store.study(summary.audited[0]).images
+    assert one.record.image != two.record.image
+
+
+def test_a_prompt_that_the_model_cannot_read_is_refused_before_anything_is_written(request_for, pipeline_file):
+    pipeline_file.write_text(pipeline_file.read_text().replace("a bowl of fruit", "fruit " * 60))
+    request = request_for(pipeline=load_pipeline(str(pipeline_file)))
+    with pytest.raises(ModelError, match="reads 256"):
+        run_audit(request, Quiet())
+    assert not AuditStore.exists(request.folder)
+
+
 def test_report_sentences_become_prompts(request_for, studies, tmp_path, pipeline_file):
     pipeline_file.write_text(pipeline_file.read_text() + "report_text: {sources: [sidecar]}\n")
-    import pydicom
-
     uid = pydicom.dcmread(studies / "0" / "image.dcm", stop_before_pixels=True).StudyInstanceUID
     sidecar = tmp_path / "reports.csv"
     sidecar.write_text(f'StudyInstanceUID,report\n{uid},"No effusion. Heart size is normal. {"Very " * 80}long."\n')
