@@ -209,15 +209,27 @@ def phantom_make(
         list[str] | None,
         typer.Option(metavar="FINDING:FEATURE=P[/Q]", help="Tie a feature to a finding; may be repeated."),
     ] = None,
-    side: Annotated[int, typer.Option(min=64, help="Rows and columns, a multiple of 32.")] = 512,
+    kind: Annotated[str, typer.Option(help="chest-radiograph or chest-ct.")] = "chest-radiograph",
+    side: Annotated[
+        int | None, typer.Option(min=64, help="Rows and columns, a multiple of 32 [default: 512; 256 of a CT].")
+    ] = None,
 ) -> None:
-    """Make chest radiograph studies with known truth, as DICOM with reports; the truth goes to a folder of its own."""
-    from medaudit.phantom.make import make_studies
+    """Make chest studies with known truth, as DICOM with reports; the truth goes to a folder of its own."""
+    from medaudit.phantom.make import make_studies, phantom_kind
     from medaudit.phantom.shortcuts import parse_shortcut
 
-    shortcuts = [parse_shortcut(text) for text in shortcut or ()]
+    wanted, shortcuts = phantom_kind(kind), [parse_shortcut(text) for text in shortcut or ()]
     with typer.progressbar(length=studies, label="studies", file=sys.stderr) as bar:
-        make_studies(out, truth, studies, seed, shortcuts, side=side, on_study=lambda done: bar.update(done - bar.pos))
+        make_studies(
+            out,
+            truth,
+            studies,
+            seed,
+            shortcuts,
+            kind=wanted,
+            side=side,
+            on_study=lambda done: bar.update(done - bar.pos),
+        )
     typer.echo(f"{studies} studies in {out}, their truth in {truth}")
 
 

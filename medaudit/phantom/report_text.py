@@ -31,7 +31,7 @@ class KnownSentence:
     zone: str = ""
 
 
-_SAYS: Final = {
+SAYS: Final = {
     FindingKind.NODULE: (
         "{Size} nodule in the {place}.",
         "There is a rounded nodule of {size} in the {place}.",
@@ -75,7 +75,7 @@ _SAYS: Final = {
         "The heart appears enlarged, possibly cardiomegaly.",
     ),
 }
-_DENIES: Final = {
+DENIES: Final = {
     FindingKind.NODULE: ("No nodule.", "No pulmonary nodule is seen.", "There is no lung nodule."),
     FindingKind.MASS: ("No mass.", "No lung mass is seen.", "There is no pulmonary mass."),
     FindingKind.CONSOLIDATION: ("No consolidation.", "There is no consolidation.", "No focal consolidation."),
@@ -84,7 +84,7 @@ _DENIES: Final = {
     FindingKind.PNEUMOTHORAX: ("No pneumothorax.", "There is no pneumothorax.", "No evidence of pneumothorax."),
     FindingKind.CARDIOMEGALY: ("No cardiomegaly.", "The heart is normal in size.", "Heart size is normal."),
 }
-_DEVICE_SAYS: Final = {
+DEVICE_SAYS: Final = {
     DeviceKind.PACEMAKER: ("{Side} pacemaker in place.", "A {side}-sided pacemaker is noted."),
     DeviceKind.TUBE: ("Endotracheal tube in place.", "The tip of the endotracheal tube is above the carina."),
     DeviceKind.LINE: (
@@ -94,12 +94,13 @@ _DEVICE_SAYS: Final = {
     DeviceKind.DRAIN: ("{Side} chest drain in place.", "A chest drain is present on the {side}."),
     DeviceKind.ECG: ("ECG electrodes project over the chest.", "Monitoring leads are noted."),
 }
-_NORMAL: Final = (
+NORMAL: Final = (
     "Normal chest radiograph.",
     "No acute cardiopulmonary abnormality.",
     "No acute findings.",
     "Unremarkable chest radiograph.",
 )
+CLEAR: Final = ("The lungs are clear.", "Both lungs are clear.", "Clear lungs.")
 
 
 def place(side: Side | str, zone: Zone | str) -> str:
@@ -111,7 +112,8 @@ def _amount(finding: FindingSpec) -> str:
     return "large" if finding.large else "small"
 
 
-def _fill(template: str, finding: FindingSpec) -> str:
+def fill(template: str, finding: FindingSpec) -> str:
+    """A template of :data:`SAYS`, said of a finding."""
     size = f"{round(finding.size_mm)} mm" if finding.size_mm < 30 else f"{finding.size_mm / 10:.1f} cm"
     words = {
         "size": size,
@@ -137,21 +139,22 @@ def write_report(spec: StudySpec, seed: int) -> Report:
 
     view = "Supine AP" if spec.anatomy.view is View.AP else "Erect PA"
     lines = [pick((f"{view} chest radiograph.", f"{view} view of the chest.", "Single view of the chest."))]
-    lines += [_fill(pick(_SAYS[finding.kind]), finding) for finding in spec.findings]
+    lines += [fill(pick(SAYS[finding.kind]), finding) for finding in spec.findings]
     present = {finding.kind for finding in spec.findings}
     absent = [kind for kind in FindingKind if kind not in present]
     for kind in absent:
         # Reports leave out much of what is not there.
         if rng.random() < 0.6:
-            lines.append(pick(_DENIES[kind]))
+            lines.append(pick(DENIES[kind]))
     if not present:
-        lines.append(pick(("The lungs are clear.", "Both lungs are clear.", "Clear lungs.")))
-    lines += [_device_line(pick(_DEVICE_SAYS[device.kind]), device) for device in spec.devices]
-    concluded = [_conclude(finding, pick) for finding in spec.findings] or [pick(_NORMAL)]
+        lines.append(pick(CLEAR))
+    lines += [_device_line(pick(DEVICE_SAYS[device.kind]), device) for device in spec.devices]
+    concluded = [conclude(finding, pick) for finding in spec.findings] or [pick(NORMAL)]
     return Report(" ".join(lines), " ".join(concluded))
 
 
-def _conclude(finding: FindingSpec, pick: Callable[[Sequence[str]], str]) -> str:
+def conclude(finding: FindingSpec, pick: Callable[[Sequence[str]], str]) -> str:
+    """A finding as the impression has it; ``pick`` chooses the words."""
     if finding.kind in ZONED:
         where = f"{finding.side} {finding.zone} zone"
         return pick((f"{finding.kind} in the {where}.", f"{where} {finding.kind}.")).capitalize()
@@ -175,7 +178,7 @@ def known_sentences(spec: StudySpec) -> tuple[KnownSentence, ...]:
     """
     out: list[KnownSentence] = []
     for kind in FindingKind:
-        out += _about_finding(kind, [finding for finding in spec.findings if finding.kind is kind])
+        out += about_finding(kind, [finding for finding in spec.findings if finding.kind is kind])
     for device in DeviceKind:
         sides = [one.side for one in spec.devices if one.kind is device]
         name = device.value
@@ -185,15 +188,16 @@ def known_sentences(spec: StudySpec) -> tuple[KnownSentence, ...]:
         if device not in (DeviceKind.TUBE, DeviceKind.ECG):
             out += [KnownSentence(f"{side.capitalize()} {name}.", side in sides, name, side) for side in Side]
     normal = not spec.findings
-    out += [KnownSentence(text, normal, "normal") for text in _NORMAL]
+    out += [KnownSentence(text, normal, "normal") for text in NORMAL]
     return tuple(out)
 
 
-def _about_finding(kind: FindingKind, here: Sequence[FindingSpec]) -> list[KnownSentence]:
+def about_finding(kind: FindingKind, here: Sequence[FindingSpec]) -> list[KnownSentence]:
+    """Every known sentence of one kind of finding, of which a study has those ``here``."""
     name, present = kind.value, bool(here)
-    out = [KnownSentence(text, not present, name) for text in _DENIES[kind]]
+    out = [KnownSentence(text, not present, name) for text in DENIES[kind]]
     if kind is FindingKind.CARDIOMEGALY:
-        return [KnownSentence(text, present, name) for text in _SAYS[kind][:3]] + out
+        return [KnownSentence(text, present, name) for text in SAYS[kind][:3]] + out
     article = "an" if name[0] == "a" else "a"
     bare = name if kind in (FindingKind.CONSOLIDATION, FindingKind.ATELECTASIS) else f"{article} {name}"
     out += [KnownSentence(f"{name.capitalize()}.", present, name), KnownSentence(f"There is {bare}.", present, name)]

@@ -1,8 +1,8 @@
-"""A rendered study as DICOM files: Digital X-Ray or Computed Radiography image, and its report as a Basic Text SR."""
+"""A radiograph as a DICOM file, Digital X-Ray or Computed Radiography; and what every phantom file shares."""
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 import pydicom
 from pydicom.dataset import Dataset, FileMetaDataset
@@ -17,11 +17,12 @@ from pydicom.uid import (
     generate_uid,
 )
 
-from medaudit.phantom.anatomy import View
+from medaudit.phantom.anatomy import Anatomy, View
 from medaudit.phantom.marks import MarkKind
 from medaudit.phantom.people import Person, invent_person
 from medaudit.phantom.report_text import Report
 from medaudit.phantom.study import Phantom, StudySpec
+from medaudit.phantom.vendors import Vendor
 
 IMAGE_FILE: Final = "image.dcm"
 REPORT_FILE: Final = "report.dcm"
@@ -46,11 +47,33 @@ class StudyIdentity:
     seed: int
 
 
-def identify(spec: StudySpec, seed: int, index: int) -> StudyIdentity:
-    """The identity of study ``index`` of cohort ``seed``."""
+@dataclass(frozen=True, slots=True)
+class Equipment:
+    """What a file says of the machine and of the study's kind."""
+
+    manufacturer: str
+    model: str
+    station: str
+    study: str
+
+
+class OfPatient(Protocol):
+    """A specification of any kind: it has a patient, and a seed of its own."""
+
+    @property
+    def anatomy(self) -> Anatomy:
+        """The patient."""
+
+    @property
+    def noise_seed(self) -> int:
+        """The seed."""
+
+
+def identify(spec: OfPatient, seed: int, index: int, *, cohort: str = "medaudit phantom") -> StudyIdentity:
+    """The identity of study ``index`` of cohort ``seed``; cohorts of another name have other UIDs."""
 
     def uid(what: str) -> str:
-        return str(generate_uid(entropy_srcs=["medaudit phantom", what, str(seed), str(index)]))
+        return str(generate_uid(entropy_srcs=[cohort, what, str(seed), str(index)]))
 
     own = spec.noise_seed
     return StudyIdentity(
@@ -66,7 +89,7 @@ def identify(spec: StudySpec, seed: int, index: int) -> StudyIdentity:
 
 def write_image(path: Path, spec: StudySpec, phantom: Phantom, identity: StudyIdentity) -> None:
     """Write the picture: PS3.3 A.26 (Digital X-Ray, For Presentation) or A.2 (Computed Radiography), by vendor."""
-    ds = _common(spec, identity)
+    ds = begin_dataset(spec.anatomy, radiograph_equipment(spec.vendor), identity)
     digital = spec.vendor.modality == "DX"
     ds.SOPClassUID = DigitalXRayImageStorageForPresentation if digital else ComputedRadiographyImageStorage
     ds.SOPInstanceUID = identity.image_uid
@@ -83,24 +106,29 @@ def write_image(path: Path, spec: StudySpec, phantom: Phantom, identity: StudyId
     _pixels(ds, spec, phantom)
     if digital:
         _digital_x_ray(ds, spec)
-    _save(ds, path, spec.vendor.transfer_syntaxes[identity.seed % len(spec.vendor.transfer_syntaxes)])
+    save_dataset(ds, path, spec.vendor.transfer_syntaxes[identity.seed % len(spec.vendor.transfer_syntaxes)])
 
 
-def _common(spec: StudySpec, identity: StudyIdentity) -> Dataset:
-    """Patient, study and equipment, which both files share."""
+def radiograph_equipment(vendor: Vendor) -> Equipment:
+    """What the files of a radiograph say of its detector."""
+    return Equipment(vendor.manufacturer, vendor.model, f"XR-{vendor.key.upper()}", "Chest radiograph")
+
+
+def begin_dataset(anatomy: Anatomy, equipment: Equipment, identity: StudyIdentity) -> Dataset:
+    """Patient, study and equipment, which all files of a study share."""
     person, ds = identity.person, Dataset()
     if person.character_set:
         ds.SpecificCharacterSet = (
             list(person.character_set) if len(person.character_set) > 1 else person.character_set[0]
         )
     ds.PatientName, ds.PatientID = person.name, person.patient_id
-    ds.PatientBirthDate, ds.PatientSex = person.birth_date, spec.anatomy.sex.value
-    ds.PatientAge = f"{spec.anatomy.age:03d}Y"
+    ds.PatientBirthDate, ds.PatientSex = person.birth_date, anatomy.sex.value
+    ds.PatientAge = f"{anatomy.age:03d}Y"
     ds.StudyInstanceUID, ds.StudyID, ds.AccessionNumber = identity.study_uid, "1", person.accession
     ds.StudyDate, ds.StudyTime, ds.ReferringPhysicianName = person.study_date, person.study_time, ""
-    ds.StudyDescription = "Chest radiograph"
-    ds.Manufacturer, ds.ManufacturerModelName = spec.vendor.manufacturer, spec.vendor.model
-    ds.InstitutionName, ds.StationName = _INSTITUTION, f"XR-{spec.vendor.key.upper()}"
+    ds.StudyDescription = equipment.study
+    ds.Manufacturer, ds.ManufacturerModelName = equipment.manufacturer, equipment.model
+    ds.InstitutionName, ds.StationName = _INSTITUTION, equipment.station
     ds.DeviceSerialNumber, ds.SoftwareVersions = f"{identity.seed % 7:04d}", "1.0"
     return ds
 
@@ -139,9 +167,11 @@ def _digital_x_ray(ds: Dataset, spec: StudySpec) -> None:
     ds.PositionerType = "NONE"
 
 
-def write_report_document(path: Path, spec: StudySpec, report: Report, identity: StudyIdentity) -> None:
-    """Write the report as a Basic Text SR (PS3.3 A.35.1), unverified, that refers to the picture."""
-    ds = _common(spec, identity)
+def write_report_document(
+    path: Path, anatomy: Anatomy, equipment: Equipment, report: Report, identity: StudyIdentity
+) -> None:
+    """Write the report as a Basic Text SR (PS3.3 A.35.1), unverified, of the picture's study."""
+    ds = begin_dataset(anatomy, equipment, identity)
     ds.SOPClassUID, ds.SOPInstanceUID = BasicTextSRStorage, identity.report_uid
     ds.SeriesInstanceUID, ds.SeriesNumber, ds.InstanceNumber = identity.report_series_uid, 2, 1
     ds.Modality = "SR"
@@ -157,7 +187,7 @@ def write_report_document(path: Path, spec: StudySpec, report: Report, identity:
             _section(("121072", "Impressions"), ("121073", "Impression"), report.impression),
         ]
     )
-    _save(ds, path, ExplicitVRLittleEndian)
+    save_dataset(ds, path, ExplicitVRLittleEndian)
 
 
 def _section(heading: tuple[str, str], item: tuple[str, str], body: str) -> Dataset:
@@ -178,7 +208,7 @@ def _code(value: str, scheme: str, meaning: str) -> Dataset:
     return code
 
 
-def _save(ds: Dataset, path: Path, transfer_syntax: str) -> None:
+def save_dataset(ds: Dataset, path: Path, transfer_syntax: str) -> None:
     """Write a file with meta information; the same data set gives the same bytes."""
     ds.file_meta = FileMetaDataset()
     ds.file_meta.MediaStorageSOPClassUID, ds.file_meta.MediaStorageSOPInstanceUID = ds.SOPClassUID, ds.SOPInstanceUID
