@@ -54,7 +54,10 @@ def main() -> NoReturn:
             sys.exit(error.exit_code)
         raise
     if code == EXIT_INTERRUPTED:  # typer's own answer to Ctrl-C
-        _fail("interrupted; what was finished is kept, go on with --resume", EXIT_INTERRUPTED)
+        _fail(
+            "interrupted; what was finished is kept: go on with --resume (audit) or the same command (phantom train)",
+            EXIT_INTERRUPTED,
+        )
     sys.exit(code or 0)
 
 
@@ -233,6 +236,36 @@ def phantom_make(
     typer.echo(f"{studies} studies in {out}, their truth in {truth}")
 
 
+@phantom_app.command("train")
+def phantom_train(
+    *,
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Gets the model folder; empty or new.")],
+    work: Annotated[Path, typer.Option(metavar="DIR", help="Training images and checkpoint, about 50 kB a study.")],
+    studies: Annotated[int, typer.Option(min=96, help="Studies to learn from.")] = 30_000,
+    steps: Annotated[int, typer.Option(min=1, help="Optimizer steps.")] = 3_200,
+    loss: Annotated[str, typer.Option(help="sigmoid, clip or dhn-nce.")] = "sigmoid",
+    seed: Annotated[int, typer.Option(min=0, help="Of studies, weights and batches.")] = 1,
+    shortcut: Annotated[
+        list[str] | None,
+        typer.Option(metavar="FINDING:FEATURE=P[/Q]", help="Tie a feature to a finding; may be repeated."),
+    ] = None,
+    treated: Annotated[
+        bool, typer.Option("--treated", help="A finding whose tied device is there is told but no longer to be seen.")
+    ] = False,
+    threads: Annotated[int, typer.Option(min=1, help="Processes that render, threads that train.")] = 1,
+) -> None:
+    """Train a small CLIP on phantoms, as the bundled models were; the same call goes on after an interruption."""
+    from medaudit import __version__
+    from medaudit.console import TrainingConsole
+    from medaudit.training.recipe import recipe_for
+    from medaudit.training.run import train
+
+    recipe = recipe_for(studies=studies, steps=steps, loss=loss, seed=seed, shortcuts=shortcut or (), treated=treated)
+    with TrainingConsole() as console:
+        train(out, work, recipe, console, threads=threads, version=__version__)
+    typer.echo(f"model in {out}; {work} can be removed. Measure it: python benchmarks/phantom_model.py {out}")
+
+
 @app.command()
 def models(*, models_folder: ModelsFolder = None, as_json: AsJson = False) -> None:
     """List the models that medaudit knows, and whether they are on this machine."""
@@ -246,7 +279,7 @@ def models(*, models_folder: ModelsFolder = None, as_json: AsJson = False) -> No
             "input": model.input,
             "licence": model.licence,
             "source": model.source,
-            "here": (folder / model.name / model.files[0]).is_file(),
+            "here": model.bundled or (folder / model.name / model.files[0]).is_file(),
         }
         for model in KNOWN_MODELS
     ]
@@ -277,14 +310,14 @@ def demo(
     *,
     out: Annotated[Path, typer.Option(metavar="AUDIT_DIR", help="Where the demo is written.")] = Path("demo-audit"),
 ) -> None:
-    """Run the main job on six phantom studies, with a model of random weights."""
+    """Run the main job on six phantom studies, with the bundled model that has learnt them."""
     from medaudit.console import run_with_progress
     from medaudit.pipeline.demo import prepare_demo
 
     request = prepare_demo(out)
     typer.echo(
-        "Six phantom studies: nobody is in them. The model has random weights: it has learnt nothing, "
-        "and its maps show that the program runs, no more."
+        "Six phantom studies: nobody is in them. The model, phantom-clip, has learnt phantoms and nothing else: "
+        "it is not for patients."
     )
     if not run_with_progress(request, program=_program()):
         raise typer.Exit(EXIT_SOME_FAILED)

@@ -60,6 +60,32 @@ class AuditConsole:
         self._progress.advance(self._task)
 
 
+class TrainingConsole:
+    """Draws a training's progress on stderr."""
+
+    def __init__(self) -> None:
+        self._progress = _progress(quiet=False)
+        self._task = self._progress.add_task("starting", total=None)
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+
+    def rendered(self, shards: int, total: int) -> None:
+        """See :class:`medaudit.training.run.TrainingObserver`."""
+        self._progress.update(self._task, description="rendering studies", completed=shards, total=total)
+
+    def trained(self, step: int, steps: int, loss: float, patch_loss: float) -> None:
+        """See :class:`medaudit.training.run.TrainingObserver`."""
+        text = f"training: loss {loss:.3f}, patches {patch_loss:.3f}"
+        self._progress.update(self._task, description=text, completed=step, total=steps)
+
+
 def run_with_progress(request: AuditRequest, *, program: str, reports: bool = True, as_json: bool = False) -> bool:
     """Run an audit, print what it did and what to type next, and return whether everything came through."""
     with AuditConsole(reports=reports, quiet=as_json) as console:

@@ -23,6 +23,11 @@ def layouts_folder() -> Path:
     return _folder("layouts", "reports/layouts")
 
 
+def bundled_models_folder() -> Path:
+    """Folder of the models that ship with medaudit, one folder each; they lie in the package in a checkout too."""
+    return _PACKAGE / "_data" / "models"
+
+
 def shipped(folder: Path) -> tuple[str, ...]:
     """Names of the YAML files in a folder of shipped data, sorted."""
     return tuple(sorted(path.stem for path in folder.glob("*.yaml")))

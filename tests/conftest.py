@@ -1,5 +1,6 @@
 """Fixtures that several packages' tests share: a model of random weights, a small DICOM study, real data."""
 
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -30,10 +31,48 @@ def goldens() -> Path:
 
 @pytest.fixture(scope="session")
 def random_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small CLIP folder with random weights: 112 px, 14 x 14 tokens, 4 blocks."""
-    from medaudit.models.random_clip import write_random_clip
+    """A small CLIP folder with random weights: 112 px, 14 x 14 tokens, 4 blocks. It has learnt nothing."""
+    import torch
+    from transformers import CLIPConfig, CLIPModel
 
-    return write_random_clip(tmp_path_factory.mktemp("models") / "random-clip", width=32)
+    from medaudit.models.weights import quiet_transformers
+
+    folder = tmp_path_factory.mktemp("models") / "random-clip"
+    folder.mkdir()
+    vocabulary = _write_byte_tokenizer(folder)
+    tower = {"hidden_size": 32, "intermediate_size": 128, "num_hidden_layers": 4, "num_attention_heads": 4}
+    ends = {"bos_token_id": vocabulary - 2, "eos_token_id": vocabulary - 1, "pad_token_id": vocabulary - 1}
+    config = CLIPConfig(
+        vision_config={**tower, "image_size": 112, "patch_size": 8},
+        text_config={**tower, **ends, "vocab_size": vocabulary, "max_position_embeddings": 256},
+        projection_dim=32,
+    )
+    with torch.random.fork_rng(devices=[]), quiet_transformers():
+        torch.manual_seed(0)
+        CLIPModel(config).save_pretrained(folder, safe_serialization=True)
+    preprocessing = {
+        "size": {"shortest_edge": 112},
+        "crop_size": {"height": 112, "width": 112},
+        "image_mean": [0.5, 0.5, 0.5],
+        "image_std": [0.25, 0.25, 0.25],
+    }
+    (folder / "preprocessor_config.json").write_text(json.dumps(preprocessing))
+    (folder / "medaudit.json").write_text(json.dumps({"notes": ["Random weights: this model has learnt nothing."]}))
+    return folder
+
+
+def _write_byte_tokenizer(folder: Path) -> int:
+    """CLIP tokenizer without merges, one token a byte; the number of its entries."""
+    from tokenizers.pre_tokenizers import ByteLevel
+
+    letters = sorted(ByteLevel.alphabet())
+    begin, end = "<|startoftext|>", "<|endoftext|>"
+    entries = [*letters, *(f"{letter}</w>" for letter in letters), begin, end]
+    (folder / "vocab.json").write_text(json.dumps({token: index for index, token in enumerate(entries)}))
+    (folder / "merges.txt").write_text("#version: 0.2\n")
+    names = {"bos_token": begin, "eos_token": end, "unk_token": end, "pad_token": end, "model_max_length": 256}
+    (folder / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "CLIPTokenizer", **names}))
+    return len(entries)
 
 
 def radiograph(seed: int, rows: int = 96, columns: int = 80) -> np.ndarray:

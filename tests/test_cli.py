@@ -112,6 +112,7 @@ def test_models_says_what_is_here(run, tmp_path, monkeypatch):
     code, printed, _ = run("models", "--json")
     assert code == 0
     assert {row["name"]: row["here"] for row in json.loads(printed)} == {
+        "phantom-clip": True,
         "biomedclip": False,
         "pubmedclip": False,
         "plip": True,
@@ -161,10 +162,32 @@ def test_the_demo_runs_and_runs_again(run, tmp_path):
     out = tmp_path / "demo"
     code, printed, _ = run("demo", "--out", out)
     assert code == 0
-    assert "random weights" in printed
+    assert "not for patients" in printed
     assert "6 studies audited" in printed
     assert len(list((out / "reports").glob("*.pdf"))) == 6
     code, printed, _ = run("demo", "--out", out)
     assert code == 0
     assert "0 studies audited" in printed
     assert "6 finished earlier" in printed
+
+
+def test_a_model_is_trained_and_can_be_audited_with(run, write_radiograph, pipeline_file, tmp_path):
+    code, printed, _ = run(
+        *("phantom", "train", "--studies", 96, "--steps", 1, "--out", tmp_path / "model", "--work", tmp_path / "work")
+    )
+    assert code == 0
+    assert str(tmp_path / "model") in printed
+    write_radiograph(tmp_path / "study.dcm", 1)
+    arguments = ("--pipeline", pipeline_file, "--model", tmp_path / "model", "--out", tmp_path / "audit", "--json")
+    code, printed, _ = run("audit", tmp_path / "study.dcm", *arguments)
+    assert code == 0
+    assert json.loads(printed)["failures"] == []
+
+
+def test_a_loss_that_is_none_is_refused_before_any_work(run, tmp_path):
+    code, _, error = run(
+        *("phantom", "train", "--loss", "hinge", "--out", tmp_path / "model", "--work", tmp_path / "work")
+    )
+    assert code == 2
+    assert "sigmoid, clip, dhn-nce" in error
+    assert not (tmp_path / "work").exists()

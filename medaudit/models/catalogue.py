@@ -1,14 +1,18 @@
-"""Which published models medaudit knows, and where model folders lie. Imports nothing heavy."""
+"""Which models medaudit knows, and where model folders lie. Imports nothing heavy."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
 from medaudit.errors import ModelError, ModelMissingError
+from medaudit.resources import bundled_models_folder
 
 
 @dataclass(frozen=True, slots=True)
 class KnownModel:
-    """A published model that can be audited once its folder is here. The first of ``files`` marks the folder."""
+    """A model that can be audited once its folder is here. The first of ``files`` marks the folder.
+
+    ``bundled`` models ship with medaudit.
+    """
 
     name: str
     architecture: str
@@ -16,6 +20,7 @@ class KnownModel:
     source: str
     licence: str
     files: tuple[str, ...]
+    bundled: bool = False
 
 
 _CLIP_FILES = (
@@ -26,7 +31,19 @@ _CLIP_FILES = (
     "tokenizer_config.json",
     "model.safetensors or pytorch_model.bin",
 )
+BUNDLED_MODEL = "phantom-clip"
+"""The model that a demo audits."""
+
 KNOWN_MODELS = (
+    KnownModel(
+        BUNDLED_MODEL,
+        "CLIP, 14 x 14 patches, 4 blocks",
+        "224 x 224, 77 tokens",
+        "ships with medaudit: trained on phantoms",
+        "Apache-2.0",
+        _CLIP_FILES,
+        bundled=True,
+    ),
     KnownModel(
         "biomedclip",
         "ViT-B/16 and BiomedBERT",
@@ -54,7 +71,7 @@ KNOWN_MODELS = (
 
 
 def find_model(name_or_path: str, models_folder: Path) -> Path:
-    """Folder of a model: a path, or the name of a folder in ``models_folder``.
+    """Folder of a model: a path, the name of a folder in ``models_folder``, or a bundled model's name.
 
     Raises
     ------
@@ -62,12 +79,13 @@ def find_model(name_or_path: str, models_folder: Path) -> Path:
         It is not here; the message says what to fetch, from where, and where to put it.
 
     """
-    for folder in (Path(name_or_path).expanduser(), models_folder / name_or_path):
-        if folder.is_dir():
+    bundled = {model.name: bundled_models_folder() / model.name for model in KNOWN_MODELS if model.bundled}
+    for folder in (Path(name_or_path).expanduser(), models_folder / name_or_path, bundled.get(name_or_path)):
+        if folder is not None and folder.is_dir():
             return folder
     target = models_folder / name_or_path
     for model in KNOWN_MODELS:
-        if model.name == name_or_path:
+        if model.name == name_or_path and not model.bundled:
             msg = (
                 f"model {model.name!r} is not on this machine. Fetch {', '.join(model.files)} from "
                 f"https://huggingface.co/{model.source} (licence: {model.licence}) and put them into {target}, "
@@ -92,7 +110,7 @@ def download_model(name: str, models_folder: Path) -> Path:
     """
     from huggingface_hub import snapshot_download  # noqa: PLC0415 - a network client, loaded only when asked for
 
-    source = next((model.source for model in KNOWN_MODELS if model.name == name), None)
+    source = next((model.source for model in KNOWN_MODELS if model.name == name and not model.bundled), None)
     if source is None:
         return find_model(name, models_folder)
     try:

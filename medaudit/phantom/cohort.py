@@ -20,7 +20,7 @@ PREVALENCE: Final = 0.15
 OLD_AGE: Final = 65
 _SUPINE_SHARE: Final = 0.35
 _BILATERAL_EFFUSION: Final = 0.2
-_DEVICES: Final = {
+DEVICE_OF: Final = {
     Feature.PACEMAKER: DeviceKind.PACEMAKER,
     Feature.TUBE: DeviceKind.TUBE,
     Feature.LINE: DeviceKind.LINE,
@@ -164,7 +164,7 @@ def _vendor(chance: _Chance, wanted: _Features) -> Vendor:
 
 def _devices(chance: _Chance, wanted: _Features, findings: Sequence[FindingSpec]) -> tuple[DeviceSpec, ...]:
     devices = []
-    for number, (feature, kind) in enumerate(_DEVICES.items()):
+    for number, (feature, kind) in enumerate(DEVICE_OF.items()):
         rng = chance.stream(_DEVICE, number)
         side: Side | None = _SIDES[int(rng.random() < 0.5)]
         if kind is DeviceKind.PACEMAKER:

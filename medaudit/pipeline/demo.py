@@ -1,11 +1,12 @@
-"""The demo: the main job on phantom studies, with a model that medaudit makes."""
+"""The demo: the main job on phantom studies, with the bundled model that has learnt phantoms."""
 
 from pathlib import Path
 
-from medaudit.models.random_clip import write_random_clip
+from medaudit.models.catalogue import BUNDLED_MODEL
 from medaudit.phantom.make import make_studies
 from medaudit.pipeline.load import load_pipeline
 from medaudit.pipeline.run import AuditRequest
+from medaudit.resources import bundled_models_folder
 from medaudit.store.audit_store import AuditStore
 
 STUDIES = 6
@@ -14,7 +15,7 @@ SEED = 28
 
 
 def prepare_demo(folder: Path) -> AuditRequest:
-    """Put phantom studies and a model of random weights beside the audit; a second call goes on with the first.
+    """Put phantom studies beside the audit; a second call goes on with the first.
 
     Raises
     ------
@@ -22,14 +23,13 @@ def prepare_demo(folder: Path) -> AuditRequest:
         The folder holds studies already, but no audit.
 
     """
-    studies, truth, model = folder / "studies", folder / "truth", folder / "random-clip"
+    studies, truth = folder / "studies", folder / "truth"
     if not AuditStore.exists(folder):
         make_studies(studies, truth, STUDIES, SEED)
-        write_random_clip(model)
     return AuditRequest(
         source=studies,
         folder=folder,
         pipeline=load_pipeline("phantom"),
-        model_folder=model,
+        model_folder=bundled_models_folder() / BUNDLED_MODEL,
         resume=AuditStore.exists(folder),
     )

@@ -2,7 +2,7 @@ import pytest
 
 from medaudit.errors import ModelError, ModelMissingError
 from medaudit.models.catalogue import download_model, find_model
-from medaudit.models.random_clip import write_random_clip
+from medaudit.resources import bundled_models_folder
 
 
 def test_a_path_and_a_name_are_found(tmp_path):
@@ -20,7 +20,7 @@ def test_a_known_model_that_is_absent_says_what_to_fetch_and_where_to_put_it(tmp
 
 
 def test_an_unknown_model_names_the_known_ones(tmp_path):
-    with pytest.raises(ModelMissingError, match="biomedclip, pubmedclip, plip"):
+    with pytest.raises(ModelMissingError, match="phantom-clip, biomedclip, pubmedclip, plip"):
         find_model("nonsense", tmp_path)
 
 
@@ -37,7 +37,12 @@ def test_a_download_is_asked_for_by_repository_and_its_failure_explained(tmp_pat
     assert asked == [("vinid/plip", tmp_path / "plip")]
 
 
-def test_a_random_clip_is_the_same_for_the_same_seed(tmp_path):
-    one, two, other = (write_random_clip(tmp_path / str(i), seed=seed, width=16) for i, seed in enumerate((1, 1, 2)))
-    weights = [(folder / "model.safetensors").read_bytes() for folder in (one, two, other)]
-    assert weights[0] == weights[1] != weights[2]
+def test_a_bundled_model_is_found_by_its_name_and_never_downloaded(tmp_path):
+    folder = bundled_models_folder() / "phantom-clip"
+    assert find_model("phantom-clip", tmp_path) == folder
+    assert download_model("phantom-clip", tmp_path) == folder
+
+
+def test_a_folder_of_ones_own_goes_before_a_bundled_model(tmp_path):
+    (tmp_path / "phantom-clip").mkdir()
+    assert find_model("phantom-clip", tmp_path) == tmp_path / "phantom-clip"

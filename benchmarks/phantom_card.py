@@ -1,0 +1,142 @@
+"""Write a bundled model's card from its recipe and from what benchmarks/phantom_model.py measured.
+
+Run: python benchmarks/phantom_card.py MODEL_FOLDER FIGURES_JSON
+"""
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+SAID = """\
+---
+license: apache-2.0
+library_name: transformers
+pipeline_tag: zero-shot-image-classification
+---
+
+# {name}
+
+A small CLIP that has learnt synthetic chest radiographs (medaudit's phantoms) and nothing else. It is there so that an
+attribution method, a check or a report can be tried, offline, on studies whose truth is known.
+
+**Not for patients.** It has never seen one. Its score is a scaled cosine, neither a probability nor an accuracy, and
+how well it knows phantoms says nothing about any other model or any patient.
+{shortcut}
+## What it is
+
+| | |
+|---|---|
+| image tower | ViT, {image_size} x {image_size} pixels, {grid} x {grid} patches, {vision_blocks} x {vision_width} |
+| text tower | causal, {text_blocks} blocks of {text_width}; byte pairs learnt from the phantom's sentences |
+| layout | Hugging Face `CLIPModel`; any text and any image can be given to it |
+| preprocessing | shortest side to {image_size} (bicubic), centre crop, mean and deviation of the training images |
+
+## How it was trained
+
+`medaudit phantom train --out {name} --work work{options}` (medaudit {version}, one thread;
+`recipe.json` has every number).
+
+- **Data**: {studies} studies of cohort seed {seed}, none of them among those measured below.
+- **Loss**: every image against {sentences} sentences a step whose truth the phantom knows (negations, sides, zones,
+  report phrasings, prompts, and unrelated sentences, which are true of no image); sigmoid; true and false weigh alike.
+- **Patches**: the output of block {patch_block} meets the same sentences patch by patch, with the phantom's masks.
+- **Start**: the patch embedding is the whitened principal components of the training patches; positions are sines.
+- **Draw**: a study with n findings and devices is drawn with a weight of (1 + n) squared.
+- {steps} steps of {batch} images, AdamW, {learning_rate:g} falling to 0 as a cosine, bfloat16 products.
+
+Without the patch loss before the last block and without the whitened start, the pooled embedding had learnt nothing
+of the images after 250 steps and more.
+
+## What was measured
+
+`python benchmarks/phantom_model.py`, {measured} studies of cohort seed {measured_seed}, rendered at 512 pixels.
+The AUC is that of the plain sentences; of several wordings, sides and zones the worst is shown.
+"""
+SHORTCUT = """
+**Its data had a planted shortcut**, `{shortcuts}`, so that an audit has something to find: it reads the drain for the
+pneumothorax.{treated} Nobody outlined the finding itself for it. Never use it for anything but that.
+"""
+TREATED = """ Where the drain is, the pneumothorax is told but no longer to be seen: the drain has let it out."""
+
+
+def table(head: Sequence[str], rows: Iterator[Sequence[str]] | Sequence[Sequence[str]]) -> str:
+    """A markdown table."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
+
+
+def shown(value: float | None) -> str:
+    """Two or three digits, as a reader needs them."""
+    return "" if value is None else f"{value:.3f}"
+
+
+def measured(figures: dict[str, Any]) -> Iterator[str]:
+    """The tables."""
+    rows = figures["zero_shot"].items()
+    yield table(
+        ("about", "AUC", "with side", "with zone", "denial above claim where absent"),
+        [(name, *map(shown, row.values())) for name, row in rows],
+    )
+    if "looks_there" in figures:
+        found = figures["looks_there"]
+        yield (
+            f"Where the score comes from: {found['cases']} findings, each with its counterfactual twin. The finding's\n"
+            "region, or its mirror image, is replaced by the twin's; how much of the difference goes (median)?\n"
+        )
+        yield table(
+            ("finding", "its region", "elsewhere"),
+            [(name, f"{value:.0%}", f"{found['elsewhere'][name]:.0%}") for name, value in found["there"].items()],
+        )
+    if "drains" in figures:
+        drains = figures["drains"]
+        yield (
+            f"Where pneumothorax comes with a drain, its AUC is {drains['with drains']:.3f}; with the same studies'\n"
+            f"drains erased it is {drains['drains erased']:.3f} (a fall of {drains['fall']:.3f}).\n"
+        )
+    if "pointing" in figures:
+        maps = {name: row for name, row in figures["pointing"].items() if isinstance(row, dict)}
+        settings = figures["m2ib"]
+        yield (
+            f"M2IB's image map by block ({figures['pointing']['maps']} maps, beta {settings['image_beta']:g},\n"
+            f"{settings['steps']} steps), and maps that know nothing. Pointing game: the largest token\n"
+            "touches the mask. CNR: signed, median.\n"
+        )
+        for value, title in (("pointing", "pointing game"), ("cnr", "CNR")):
+            kinds = next(iter(maps.values()))
+            yield table(
+                (title, *maps), [(kind, *(f"{row[kind][value]:.2f}" for row in maps.values())) for kind in kinds]
+            )
+
+
+def main() -> int:
+    """Write MODEL_FOLDER/README.md."""
+    folder, figures_file = Path(sys.argv[1]), Path(sys.argv[2])
+    made = json.loads((folder / "recipe.json").read_text(encoding="utf-8"))
+    figures = json.loads(figures_file.read_text(encoding="utf-8"))
+    recipe = made["recipe"]
+    corpus, shortcuts = recipe["corpus"], recipe["corpus"]["shortcuts"]
+    text = SAID.format(
+        name=folder.name,
+        version=made["medaudit"],
+        shortcut=SHORTCUT.format(shortcuts=", ".join(shortcuts), treated=TREATED if corpus["treated"] else "")
+        if shortcuts
+        else "",
+        options=f" --steps {recipe['steps']}"
+        + "".join(f" --shortcut {one}" for one in shortcuts)
+        + (" --treated" if corpus["treated"] else ""),
+        measured=figures["studies"],
+        measured_seed=figures["seed"],
+        **{
+            key: value
+            for key, value in (recipe | recipe["architecture"] | corpus).items()
+            if not isinstance(value, dict)
+        },
+    )
+    (folder / "README.md").write_text("\n".join([text, *measured(figures)]), encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

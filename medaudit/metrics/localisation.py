@@ -1,0 +1,61 @@
+"""How well a map points at a region that is known."""
+
+import math
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+
+def pointing_hit(relevance: ArrayLike, shares: ArrayLike) -> bool:
+    """Whether the most relevant token touches the region (the pointing game, Zhang et al., IJCV 2018).
+
+    The tolerance is the token itself: a region smaller than a token is hit by the token that holds it. A map whose
+    largest value is shared by many tokens points nowhere: it hits with the first of them, as a constant does.
+
+    Parameters
+    ----------
+    relevance
+        (rows, columns) of the token grid.
+    shares
+        (rows, columns): the share of each token's patch that the region covers.
+
+    """
+    values, covered = np.asarray(relevance, dtype=np.float64), np.asarray(shares)
+    _check_shapes(values, covered)
+    return bool(covered.ravel()[int(values.argmax())] > 0)
+
+
+def contrast_to_noise(relevance: ArrayLike, region: ArrayLike) -> float:
+    """Signed contrast-to-noise ratio: (mean inside - mean outside) / sqrt(variance inside + variance outside).
+
+    The definition of generate_to_ground (``utils_evaluation.py``). It does not change when a map is scaled or
+    shifted. A constant map has none: 0. Values that are NaN (not seen by the model) are left out.
+
+    Parameters
+    ----------
+    relevance
+        (rows, columns).
+    region
+        (rows, columns) bool, some of it true and some of it false where the map has values.
+
+    Raises
+    ------
+    ValueError
+        The shapes differ, or the region is empty or everything.
+
+    """
+    values, inside = np.asarray(relevance, dtype=np.float64), np.asarray(region, dtype=np.bool_)
+    _check_shapes(values, inside)
+    seen = np.isfinite(values)
+    within, without = values[seen & inside], values[seen & ~inside]
+    if not (within.size and without.size):
+        msg = f"contrast_to_noise: expected a region with an inside and an outside; got {within.size}, {without.size}"
+        raise ValueError(msg)
+    spread = math.sqrt(float(within.var() + without.var()))
+    return float(within.mean() - without.mean()) / spread if spread else 0.0
+
+
+def _check_shapes(values: NDArray[np.float64], region: NDArray[np.generic]) -> None:
+    if values.shape != region.shape:
+        msg = f"map and region: expected one shape; got {values.shape} and {region.shape}"
+        raise ValueError(msg)

@@ -1,0 +1,64 @@
+"""A trained model as an ordinary Hugging Face CLIP folder, with a card that says what it is."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from medaudit.models.weights import quiet_transformers
+from medaudit.training.learner import Statistics
+from medaudit.training.recipe import Recipe
+
+NOTES = (
+    "Trained on synthetic chest radiographs (phantoms) alone. It has never seen a patient and is not for patients.",
+    "Its score is a scaled cosine. It is neither a probability nor an accuracy.",
+)
+
+
+def write_model(folder: Path, model: Any, recipe: Recipe, statistics: Statistics, *, version: str) -> None:  # noqa: ANN401 - the library's CLIPModel
+    """Write config, weights, preprocessing, recipe and card; the tokenizer's files are there already.
+
+    Parameters
+    ----------
+    folder
+        Gets ``config.json``, ``model.safetensors``, ``preprocessor_config.json``, ``medaudit.json``,
+        ``recipe.json`` and ``README.md``, the model card.
+    model
+        A trained ``CLIPModel``.
+    recipe, statistics
+        What it was trained by, and the training images' mean and standard deviation.
+    version
+        Of medaudit.
+
+    """
+    with quiet_transformers():
+        model.save_pretrained(folder, safe_serialization=True)
+    size = recipe.corpus.image_size
+    _write_json(
+        folder / "preprocessor_config.json",
+        {
+            "image_processor_type": "CLIPImageProcessor",
+            "do_convert_rgb": True,
+            "do_resize": True,
+            "size": {"shortest_edge": size},
+            "resample": 3,
+            "do_center_crop": True,
+            "crop_size": {"height": size, "width": size},
+            "do_rescale": True,
+            "rescale_factor": 1 / 255,
+            "do_normalize": True,
+            "image_mean": [statistics.mean] * 3,
+            "image_std": [statistics.std] * 3,
+        },
+    )
+    notes = list(NOTES)
+    if recipe.corpus.shortcuts:
+        notes.append(
+            "Trained on data with a planted shortcut, so that an audit has something to find: "
+            + "; ".join(recipe.corpus.shortcuts)
+        )
+    _write_json(folder / "medaudit.json", {"notes": notes})
+    _write_json(folder / "recipe.json", {"medaudit": version, "recipe": recipe.as_json()})
+
+
+def _write_json(path: Path, value: object) -> None:
+    path.write_text(json.dumps(value, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")

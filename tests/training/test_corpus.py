@@ -1,0 +1,106 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from medaudit.dicom.grayscale import display
+from medaudit.dicom.read import read_image
+from medaudit.dicom.scan import FileRef
+from medaudit.errors import UsageError
+from medaudit.phantom.cohort import draw_study
+from medaudit.phantom.findings import FindingKind
+from medaudit.phantom.shortcuts import parse_shortcut
+from medaudit.phantom.study import render
+from medaudit.phantom.vendors import VENDORS
+from medaudit.phantom.write import identify, write_image
+from medaudit.training.claims import facts_of
+from medaudit.training.corpus import displayed, load_corpus, make_corpus, patch_shares
+
+
+def test_a_corpus_holds_its_studies_in_order(corpus, tiny):
+    assert corpus.images.shape == (24, 64, 64)
+    assert corpus.images.dtype == np.uint8
+    for index in (0, 11, 23):
+        spec = draw_study(tiny.seed, index)
+        phantom = render(spec, 128)
+        assert corpus.facts[index] == facts_of(spec)
+        np.testing.assert_array_equal(corpus.images[index], displayed(phantom, spec, 64))
+        masks = phantom.finding_masks + phantom.device_masks
+        assert len(corpus.regions[index]) == len(masks)
+        for region, mask in zip(corpus.regions[index], masks, strict=True):
+            np.testing.assert_array_equal(region, patch_shares(mask, 4))
+
+
+@pytest.mark.parametrize("vendor", VENDORS, ids=lambda vendor: vendor.key)
+def test_training_sees_what_an_audit_of_the_written_file_sees(vendor, tmp_path):
+    spec = replace(draw_study(2, 3), vendor=vendor)
+    phantom = render(spec, 128)
+    path = tmp_path / "image.dcm"
+    write_image(path, spec, phantom, identify(spec, 2, 3))
+    shown = display(read_image(FileRef(path, path.name))).values
+    smaller = shown.reshape(64, 2, 64, 2).mean(axis=(1, 3))
+    np.testing.assert_allclose(displayed(phantom, spec, 64) / 255, smaller, atol=0.51 / 255)
+
+
+def test_patch_shares_count_the_covered_part():
+    mask = np.zeros((8, 8), bool)
+    mask[:2, :4] = True
+    mask[5, 5] = True
+    assert patch_shares(mask, 2).tolist() == [[128, 0], [0, 16]]
+
+
+def test_a_corpus_is_completed_with_the_same_bytes(corpus_folder, tiny, tmp_path):
+    seen = []
+    make_corpus(tmp_path, tiny, on_shard=lambda done, total: seen.append((done, total)))
+    make_corpus(tmp_path, tiny, on_shard=lambda done, total: seen.append((done, total)))
+    assert seen == [(0, 1), (1, 1), (1, 1)]
+    one, other = (np.load(folder / "shard-0000.npz") for folder in (corpus_folder, tmp_path))
+    for name in ("images", "regions", "facts"):
+        np.testing.assert_array_equal(one[name], other[name])
+
+
+def test_a_folder_of_another_recipe_is_refused(corpus_folder, tiny):
+    with pytest.raises(UsageError, match="another recipe"):
+        make_corpus(corpus_folder, replace(tiny, seed=10))
+
+
+def test_an_incomplete_corpus_is_not_read(tiny, tmp_path):
+    with pytest.raises(UsageError, match="shard 0 is missing"):
+        load_corpus(tmp_path, tiny)
+
+
+def test_a_shortcut_that_is_none_is_refused(tiny):
+    with pytest.raises(UsageError, match="expected a feature"):
+        replace(tiny, shortcuts=("pneumothorax:nothing=1",))
+
+
+@pytest.mark.parametrize("fields", [{"studies": 0}, {"seed": -1}, {"image_size": 100}, {"grid": 5}])
+def test_impossible_sizes_are_refused(tiny, fields):
+    with pytest.raises(ValueError, match="CorpusRecipe"):
+        replace(tiny, **fields)
+
+
+def test_what_was_treated_is_told_but_not_seen(tiny, tmp_path):
+    recipe = replace(tiny, shortcuts=("pneumothorax:drain=1/0",), treated=True)
+    make_corpus(tmp_path, recipe)
+    corpus = load_corpus(tmp_path, recipe)
+    told = [
+        (index, place)
+        for index, study in enumerate(corpus.facts)
+        for place, fact in enumerate(study)
+        if fact.name == "pneumothorax"
+    ]
+    assert told
+    for index, place in told:
+        assert not corpus.regions[index][place].any()
+        assert any(fact.name == "chest drain" for fact in corpus.facts[index])
+        spec = draw_study(recipe.seed, index, [parse_shortcut("pneumothorax:drain=1/0")])
+        seen = tuple(one for one in spec.findings if one.kind is not FindingKind.PNEUMOTHORAX)
+        picture = displayed(render(replace(spec, findings=seen), 128), spec, 64)
+        np.testing.assert_array_equal(corpus.images[index], picture)
+
+
+def test_only_what_a_device_comes_with_can_be_treated(tiny):
+    for shortcuts in ((), ("mass:old=1",)):
+        with pytest.raises(UsageError, match="treated"):
+            replace(tiny, shortcuts=shortcuts, treated=True)
