@@ -10,6 +10,7 @@ import argparse
 import numpy as np
 from numpy.typing import NDArray
 
+from medaudit.metrics.ranking import auc
 from medaudit.phantom.cohort import draw_cohort
 from medaudit.phantom.devices import DeviceKind
 from medaudit.phantom.findings import FindingKind
@@ -47,13 +48,6 @@ def fit(features: NDArray[np.float64], truth: NDArray[np.float64], penalty: floa
         if np.abs(step).max() < 1e-6:
             break
     return weights
-
-
-def auc(score: NDArray[np.float64], truth: NDArray[np.bool_]) -> float:
-    """Area under the ROC curve, ties by half."""
-    positive, negative = score[truth], score[~truth]
-    wins = (positive[:, None] > negative[None, :]).mean()
-    return float(wins + 0.5 * (positive[:, None] == negative[None, :]).mean())
 
 
 def probe(features: NDArray[np.float64], truth: NDArray[np.bool_], penalty: float) -> float:

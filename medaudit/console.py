@@ -23,12 +23,10 @@ Failure = tuple[str, str, str]
 """Study code, error class, message."""
 
 
-class AuditConsole:
-    """Draws a run's progress on stderr and writes each study's PDF as soon as the study is stored."""
+class _ProgressConsole:
+    """One bar on stderr, drawn while the console is entered."""
 
-    def __init__(self, *, reports: bool, quiet: bool) -> None:
-        self.report_failures: list[Failure] = []
-        self._reports = reports
+    def __init__(self, *, quiet: bool) -> None:
         self._progress = _progress(quiet=quiet)
         self._task = self._progress.add_task("starting", total=None)
 
@@ -40,6 +38,15 @@ class AuditConsole:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._progress.stop()
+
+
+class AuditConsole(_ProgressConsole):
+    """Draws a run's progress on stderr and writes each study's PDF as soon as the study is stored."""
+
+    def __init__(self, *, reports: bool, quiet: bool) -> None:
+        super().__init__(quiet=quiet)
+        self.report_failures: list[Failure] = []
+        self._reports = reports
 
     def phase(self, text: str) -> None:
         """See :class:`medaudit.pipeline.run.Observer`."""
@@ -60,21 +67,11 @@ class AuditConsole:
         self._progress.advance(self._task)
 
 
-class TrainingConsole:
+class TrainingConsole(_ProgressConsole):
     """Draws a training's progress on stderr."""
 
     def __init__(self) -> None:
-        self._progress = _progress(quiet=False)
-        self._task = self._progress.add_task("starting", total=None)
-
-    def __enter__(self) -> Self:
-        self._progress.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._progress.stop()
+        super().__init__(quiet=False)
 
     def rendered(self, shards: int, total: int) -> None:
         """See :class:`medaudit.training.run.TrainingObserver`."""

@@ -19,7 +19,7 @@ from medaudit.errors import UsageError
 from medaudit.phantom.cohort import DEVICE_OF, draw_study
 from medaudit.phantom.findings import FindingSpec
 from medaudit.phantom.grid import Mask
-from medaudit.phantom.shortcuts import parse_shortcut
+from medaudit.phantom.shortcuts import Shortcut, parse_shortcut
 from medaudit.phantom.study import Phantom, StudySpec, render
 from medaudit.training.claims import Fact, facts_of
 
@@ -69,10 +69,14 @@ class CorpusRecipe:
         if self.image_size % 32 or self.image_size % self.grid:
             msg = f"CorpusRecipe.image_size: expected a multiple of 32 and of grid={self.grid}; got {self.image_size}"
             raise ValueError(msg)
-        tied = [parse_shortcut(text) for text in self.shortcuts]
-        if self.treated and not (tied and all(one.feature in DEVICE_OF for one in tied)):
+        ties = self.ties()
+        if self.treated and not (ties and all(one.feature in DEVICE_OF for one in ties)):
             msg = f"CorpusRecipe.treated: expected shortcuts to {', '.join(DEVICE_OF)} alone; got {self.shortcuts}"
             raise UsageError(msg)
+
+    def ties(self) -> tuple[Shortcut, ...]:
+        """The shortcuts, read."""
+        return tuple(parse_shortcut(text) for text in self.shortcuts)
 
     def shards(self) -> range:
         """Numbers of the shards."""
@@ -205,8 +209,10 @@ def _shard_file(folder: Path, number: int) -> Path:
 
 def _write_shard(folder: Path, recipe: CorpusRecipe, number: int) -> None:
     images, facts, regions = [], [], []
-    for spec in _specs(recipe, number):
-        visible = _visible(recipe, spec)
+    ties = recipe.ties()
+    for index in range(number * SHARD, min((number + 1) * SHARD, recipe.studies)):
+        spec = draw_study(recipe.seed, index, ties)
+        visible = _visible(spec, ties) if recipe.treated else spec.findings
         phantom = render(replace(spec, findings=visible), OVERSAMPLING * recipe.image_size)
         images.append(displayed(phantom, spec, recipe.image_size))
         facts.append([asdict(fact) for fact in facts_of(spec)])
@@ -226,17 +232,8 @@ def _write_shard(folder: Path, recipe: CorpusRecipe, number: int) -> None:
     partial.replace(path)
 
 
-def _visible(recipe: CorpusRecipe, spec: StudySpec) -> tuple[FindingSpec, ...]:
-    """Findings that the picture shows."""
-    if not recipe.treated:
-        return spec.findings
+def _visible(spec: StudySpec, ties: Sequence[Shortcut]) -> tuple[FindingSpec, ...]:
+    """Findings that the picture of a treated study shows."""
     here = {device.kind for device in spec.devices}
-    tied = [parse_shortcut(text) for text in recipe.shortcuts]
-    gone = {one.finding for one in tied if DEVICE_OF[one.feature] in here}
+    gone = {one.finding for one in ties if DEVICE_OF[one.feature] in here}
     return tuple(finding for finding in spec.findings if finding.kind not in gone)
-
-
-def _specs(recipe: CorpusRecipe, number: int) -> Iterator[StudySpec]:
-    shortcuts: Sequence[Any] = [parse_shortcut(text) for text in recipe.shortcuts]
-    for index in range(number * SHARD, min((number + 1) * SHARD, recipe.studies)):
-        yield draw_study(recipe.seed, index, shortcuts)

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from medaudit.errors import UsageError
-from medaudit.phantom.shortcuts import parse_shortcut
 from medaudit.training.bank import Bank, build_bank, shares_of
 from medaudit.training.corpus import Corpus
 from medaudit.training.learner import Learner, image_statistics, start_from
@@ -51,7 +50,7 @@ class Trainer:
         self._tokens = tokens([claim.text for claim in self._bank.claims])
         start_from(learner.model, corpus, self.statistics)
         # A shortcut is learnt where nobody says where the finding itself lies, as in most real data.
-        self._untold = {parse_shortcut(text).finding.value for text in recipe.corpus.shortcuts}
+        self._untold = {one.finding.value for one in recipe.corpus.ties()}
         self._optimizer = _optimizer(learner, recipe)
 
     def resume(self) -> None:
