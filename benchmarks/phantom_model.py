@@ -44,6 +44,13 @@ SEED = 2027
 SIDE = 512
 DRAIN = "pneumothorax:drain=0.95/0.02"
 RANDOM_MAPS = 20
+WAYS = {
+    "paper": M2IBSettings(),
+    "calibrated": M2IBSettings(
+        standardise=True, lambda_per="token", antithetic=True, use_last_step=True, image_beta=1.0, text_beta=1.0
+    ),
+}
+"""The paper's protocol, and M2IB on standardised features with one lambda a token (docs/m2ib.md)."""
 
 console = Console(stderr=True)
 
@@ -166,8 +173,8 @@ def looks_there(bench: Bench, cases: Sequence[Case]) -> dict[str, Any]:
     }
 
 
-def pointing(bench: Bench, cases: Sequence[Case], limit: int, settings: M2IBSettings) -> dict[str, Any]:
-    """Pointing game and CNR of M2IB's image map for every block, and of three maps that know nothing."""
+def pointing(bench: Bench, cases: Sequence[Case], limit: int) -> dict[str, Any]:
+    """Pointing game and CNR of M2IB's image map for every way and block, and of three maps that know nothing."""
     chosen: dict[str, int] = {}
     work = []
     for case, kind, mask in present(cases):
@@ -184,12 +191,15 @@ def pointing(bench: Bench, cases: Sequence[Case], limit: int, settings: M2IBSett
         shares = patch_cover(mask, rows)
         maps: list[tuple[str, NDArray[Any]]] = [("constant", np.ones((rows, columns))), ("centre Gaussian", centre)]
         maps += [("random", rng.random((rows, columns))) for _ in range(RANDOM_MAPS)]
-        for block in range(bench.model.vision.depth):
-            method = M2IB(replace(settings, image_block=block, text_block=-1))
-            (result,) = method.explain(
-                bench.model, case.seen, [Prompt(says(kind), PromptKind.CONTROL)], Noise(0, str(number))
-            )
-            maps.append((f"m2ib, block {block}", result.image.nats))
+        for way, settings in WAYS.items():
+            if settings.standardise and bench.model.calibration is None:
+                continue
+            for block in range(bench.model.vision.depth):
+                method = M2IB(replace(settings, image_block=block, text_block=-1))
+                (result,) = method.explain(
+                    bench.model, case.seen, [Prompt(says(kind), PromptKind.CONTROL)], Noise(0, str(number))
+                )
+                maps.append((f"{way}, block {block}", result.image.nats))
         for name, values in maps:
             projected = case.seen.grid_map.project(np.asarray(values, dtype=np.float32))
             pair = (pointing_hit(values, shares), contrast_to_noise(projected, mask))
@@ -238,10 +248,6 @@ def main() -> int:
     parser.add_argument("model", type=Path)
     parser.add_argument("--studies", type=int, default=500)
     parser.add_argument("--maps", type=int, default=80, help="maps a finding and block, at most")
-    parser.add_argument(
-        "--beta", type=float, default=M2IBSettings().image_beta, help="M2IB's weight of the information"
-    )
-    parser.add_argument("--steps", type=int, default=M2IBSettings().steps, help="M2IB's optimizer steps")
     parser.add_argument("--skip", nargs="*", default=[], choices=["twins", "maps", "drains"])
     parser.add_argument("--out", type=Path, help="write the figures as JSON")
     args = parser.parse_args()
@@ -254,8 +260,7 @@ def main() -> int:
     if "drains" not in args.skip:
         figures["drains"] = drains(bench, args.studies)
     if "maps" not in args.skip:
-        figures["m2ib"] = {"image_beta": args.beta, "steps": args.steps}
-        figures["pointing"] = pointing(bench, cases, args.maps, M2IBSettings(image_beta=args.beta, steps=args.steps))
+        figures["pointing"] = pointing(bench, cases, args.maps)
     show(figures)
     if args.out:
         args.out.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
@@ -283,7 +288,7 @@ def show(figures: dict[str, Any]) -> None:
         out.print("Pneumothorax:", ", ".join(f"{name} {value:.3f}" for name, value in figures["drains"].items()))
     if "pointing" in figures:
         maps = {name: row for name, row in figures["pointing"].items() if isinstance(row, dict)}
-        short = [name.replace("m2ib, ", "").replace("centre ", "") for name in maps]
+        short = [name.replace("centre ", "") for name in maps]
         for value, title in (("pointing", "Pointing game"), ("cnr", "Median CNR")):
             table = Table("finding", *short, title=f"{title} ({figures['pointing']['maps']} maps)")
             for kind in next(iter(maps.values())):

@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -30,15 +31,34 @@ app = typer.Typer(
 )
 pipelines_app = typer.Typer(help="List, show and validate pipeline files.", no_args_is_help=True)
 app.add_typer(pipelines_app, name="pipelines")
+models_app = typer.Typer(help="List, fetch and verify the models that can be audited.")
+app.add_typer(models_app, name="models")
 phantom_app = typer.Typer(help="Make synthetic studies whose truth is known.", no_args_is_help=True)
 app.add_typer(phantom_app, name="phantom")
+journal_app = typer.Typer(help="The journal of the reviews.", no_args_is_help=True)
+app.add_typer(journal_app, name="journal")
 
 AuditFolder = Annotated[Path, typer.Argument(metavar="AUDIT_DIR", help="The folder that `medaudit audit` wrote.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object for a program to read.")]
+ReviewDatabase = Annotated[
+    str | None,
+    typer.Option(
+        metavar="URL", help="PostgreSQL for several readers, without a password [default: reviews.sqlite in AUDIT_DIR]."
+    ),
+]
 ModelsFolder = Annotated[
     Path | None,
     typer.Option("--models-folder", help="Where model folders lie [default: $MEDAUDIT_MODELS or per user]."),
 ]
+
+
+class ReportFormat(StrEnum):
+    """The kinds of file that ``medaudit report`` writes, by name; see :class:`medaudit.report.write.Format`."""
+
+    PDF = "pdf"
+    HTML = "html"
+    JSON = "json"
+    CSV = "csv"
 
 
 def main() -> NoReturn:
@@ -80,17 +100,33 @@ def _root(
 
 @app.command()
 def audit(
-    source: Annotated[Path, typer.Argument(metavar="INPUT", help="A DICOM file, folder, zip archive or DICOMDIR.")],
+    source: Annotated[
+        Path,
+        typer.Argument(
+            metavar="INPUT",
+            help="A DICOM file, folder, zip archive or DICOMDIR; or PNG, JPEG, TIFF with a manifest (see --manifest).",
+        ),
+    ],
     *,
     model: Annotated[str, typer.Option(help="A model folder, or the name of a model (see `medaudit models`).")],
     out: Annotated[Path, typer.Option(metavar="AUDIT_DIR", help="Where the audit is written.")],
     pipeline: Annotated[str, typer.Option(help="A shipped pipeline by name, or a file.")] = "chest-radiograph",
+    checks: Annotated[
+        str | None, typer.Option(help="maps, fast or full: how much is checked [default: the pipeline's, else fast].")
+    ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Audit at most this many studies.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the audit in AUDIT_DIR.")] = False,
     seed: Annotated[int, typer.Option(help="Seed of all noise.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
     report_text: Annotated[
         Path | None, typer.Option(metavar="FILE.csv", help="Report text keyed by StudyInstanceUID or AccessionNumber.")
+    ] = None,
+    manifest: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.csv",
+            help="What plain images (PNG, JPEG, TIFF) show, one row each [default: manifest.csv in INPUT].",
+        ),
     ] = None,
     keep_identifiers: Annotated[
         bool, typer.Option("--keep-identifiers", help="Keep patient and study identifiers in the audit.")
@@ -108,10 +144,10 @@ def audit(
     Exit code: 0 all done, 1 some studies or files failed, 2 the request cannot be carried out.
     """
     from medaudit.console import run_with_progress
-    from medaudit.pipeline.load import load_pipeline
+    from medaudit.pipeline.load import load_pipeline, with_checks
     from medaudit.report.layout import find_layout
 
-    loaded = load_pipeline(pipeline)
+    loaded = with_checks(load_pipeline(pipeline), checks)
     find_layout(loaded.spec.report.layout)
     folder = _find_model(model, models_folder, allow_download=allow_download)
     from medaudit.pipeline.run import AuditRequest
@@ -127,6 +163,7 @@ def audit(
         resume=resume,
         keep_identifiers=keep_identifiers,
         sidecar=report_text,
+        manifest=manifest,
     )
     if not run_with_progress(request, reports=reports, as_json=as_json, program=_program()):
         raise typer.Exit(EXIT_SOME_FAILED)
@@ -138,17 +175,21 @@ def report(
     *,
     study: Annotated[list[str] | None, typer.Option(help="Only this study (its code); may be repeated.")] = None,
     layout: Annotated[str | None, typer.Option(help="A shipped layout by name, or a file.")] = None,
+    form: Annotated[
+        ReportFormat, typer.Option("--format", help="pdf, html (one file that loads nothing), json, csv.")
+    ] = ReportFormat.PDF,
     as_json: AsJson = False,
 ) -> None:
-    """Write the study PDFs again, from the store alone."""
+    """Write the reports again, from the store alone: one a study, and one of all unless --study names some."""
     from medaudit.console import write_reports_with_progress
 
-    outcome = write_reports_with_progress(folder, study, layout, quiet=as_json)
+    outcome = write_reports_with_progress(folder, study, layout, form, quiet=as_json)
     failures = [{"study": code, "error": kind, "message": message} for code, kind, message in outcome.failed]
     if as_json:
         typer.echo(json.dumps({"written": [str(path) for path in outcome.written], "failed": failures}))
     else:
-        typer.echo(f"{len(outcome.written)} PDFs in {folder / 'reports'}")
+        count = len(outcome.written)
+        typer.echo(f"{count} {form.upper()} report{'' if count == 1 else 's'} in {folder / 'reports'}")
         for failure in failures:
             typer.echo(f"failed: {failure['study']}: {failure['error']}: {failure['message']}", err=True)
     if failures:
@@ -161,11 +202,64 @@ def review(
     *,
     port: Annotated[int | None, typer.Option(min=1024, max=65535, help="Port on 127.0.0.1.")] = None,
     browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the page in a browser.")] = True,
+    reader: Annotated[str, typer.Option(help="Who reviews, where nobody logs in.")] = "reader",
+    database: ReviewDatabase = None,
+    roles: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.yaml", help="Who may do what; readers then log in by OpenID Connect."),
+    ] = None,
+    secrets: Annotated[
+        Path | None, typer.Option(metavar="FILE.toml", help="Streamlit's secrets with the [auth] of that login.")
+    ] = None,
+    light: Annotated[bool, typer.Option("--light", help="Light instead of dark.")] = False,
+    set_passphrase: Annotated[
+        bool, typer.Option("--set-passphrase", help="Set the reader's passphrase for signing, and stop.")
+    ] = False,
 ) -> None:
-    """Open the viewer on 127.0.0.1."""
-    from medaudit.viewer.serve import serve
+    """Open the viewer on 127.0.0.1: read, review and sign."""
+    if set_passphrase:
+        from medaudit.store.verification import open_reviews
 
-    raise typer.Exit(serve(folder, port=port, open_browser=browser))
+        with open_reviews(folder, database) as reviews:
+            text = typer.prompt("Passphrase", hide_input=True, confirmation_prompt=True, err=True)
+            reviews.set_passphrase(reader, text)
+        typer.echo(f"passphrase of {reader} set; its hash is kept with the reviews")
+        return
+    from medaudit.viewer.serve import serve
+    from medaudit.viewer.settings import Settings
+
+    settings = Settings(folder, reader, database, roles)
+    raise typer.Exit(serve(settings, port=port, open_browser=browser, secrets=secrets, light=light))
+
+
+@journal_app.command("verify")
+def journal_verify(
+    folder: AuditFolder,
+    *,
+    head: Annotated[
+        list[str] | None, typer.Option(help="A head digest that was kept elsewhere; may be repeated.")
+    ] = None,
+    database: ReviewDatabase = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check that no review, signature or journal entry was changed, removed or moved.
+
+    Exit code: 0 all holds, 1 something does not.
+    """
+    from dataclasses import asdict
+
+    from medaudit.store.verification import verify_reviews
+
+    found = verify_reviews(folder, database, tuple(head or ()))
+    if as_json:
+        typer.echo(json.dumps(asdict(found)))
+    else:
+        counted = f"journal entries: {found.entries}, signatures: {found.signatures}, faults: {len(found.faults)}"
+        typer.echo(f"{counted}\nhead: {found.head}")
+        for fault in found.faults:
+            typer.echo(f"FAULT: {fault}", err=True)
+    if found.faults:
+        raise typer.Exit(EXIT_SOME_FAILED)
 
 
 @pipelines_app.command("list")
@@ -266,9 +360,11 @@ def phantom_train(
     typer.echo(f"model in {out}; {work} can be removed. Measure it: python benchmarks/phantom_model.py {out}")
 
 
-@app.command()
-def models(*, models_folder: ModelsFolder = None, as_json: AsJson = False) -> None:
+@models_app.callback(invoke_without_command=True)
+def models(context: typer.Context, *, models_folder: ModelsFolder = None, as_json: AsJson = False) -> None:
     """List the models that medaudit knows, and whether they are on this machine."""
+    if context.invoked_subcommand is not None:
+        return
     from medaudit.models.catalogue import KNOWN_MODELS
 
     folder = _models_folder(models_folder)
@@ -279,7 +375,7 @@ def models(*, models_folder: ModelsFolder = None, as_json: AsJson = False) -> No
             "input": model.input,
             "licence": model.licence,
             "source": model.source,
-            "here": model.bundled or (folder / model.name / model.files[0]).is_file(),
+            "here": model.is_in(folder),
         }
         for model in KNOWN_MODELS
     ]
@@ -289,7 +385,95 @@ def models(*, models_folder: ModelsFolder = None, as_json: AsJson = False) -> No
     from medaudit.console import print_table
 
     print_table("Models", rows)
-    typer.echo(f"Model folders lie in {folder}; any Hugging Face CLIP folder can be given by its path.")
+    typer.echo(f"Model folders lie in {folder}; the folder of a model of one's own can be given by its path.")
+
+
+@models_app.command("fetch")
+def models_fetch(
+    name: Annotated[str, typer.Argument(help="A known model (see `medaudit models`).")],
+    *,
+    to: Annotated[Path | None, typer.Option("--to", metavar="DIR", help="[default: NAME in the models folder]")] = None,
+    sources: Annotated[
+        list[Path] | None,
+        typer.Option("--from", metavar="FILE", help="A file that was fetched by hand; may be repeated. No network."),
+    ] = None,
+    models_folder: ModelsFolder = None,
+) -> None:
+    """Make a local bundle: the model's files, its licence, revision and checksums."""
+    from medaudit.models.bundle import fetch_model
+    from medaudit.models.catalogue import known_model
+
+    model = known_model(name)
+    folder = fetch_model(name, to or _models_folder(models_folder) / name, sources or ())
+    typer.echo(f"{name} in {folder}\nLicence: {model.licence}\nSource: {model.address}")
+    if model.intended_use:
+        typer.echo(f"Intended use: {model.intended_use}")
+
+
+@models_app.command("verify")
+def models_verify(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A model folder that `medaudit models fetch` made.")],
+    *,
+    contract: Annotated[
+        bool, typer.Option("--contract", help="Also run the adapter's contract on it: minutes for a full-size model.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Check a bundle: its files against their checksums, that it loads, and whether it reacts as a model should.
+
+    Exit code: 0 all holds, 1 something does not.
+    """
+    from medaudit.models.examination import examine_bundle
+
+    found = examine_bundle(folder, contract=contract)
+    if as_json:
+        typer.echo(json.dumps(found.as_json()))
+    else:
+        typer.echo("\n".join(found.lines()))
+    if not found.holds:
+        raise typer.Exit(EXIT_SOME_FAILED)
+
+
+@app.command()
+def calibrate(
+    sources: Annotated[
+        list[Path], typer.Argument(metavar="INPUT...", help="DICOM files, folders, zip archives; no labels are needed.")
+    ],
+    *,
+    model: Annotated[str, typer.Option(help="A model folder, or the name of a model (see `medaudit models`).")],
+    pipeline: Annotated[
+        str, typer.Option(help="Which images are taken, how they are shown, and which sentences are asked.")
+    ] = "chest-radiograph",
+    limit: Annotated[int | None, typer.Option(min=1, help="Images at most.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
+    models_folder: ModelsFolder = None,
+    as_json: AsJson = False,
+) -> None:
+    """Measure what a model's features usually are, on unlabeled images; written beside its weights.
+
+    M2IB's settings `standardise` and `target: contrastive` need it.
+    """
+    from medaudit.console import calibrate_with_progress
+    from medaudit.pipeline.load import load_pipeline
+
+    loaded = load_pipeline(pipeline)
+    folder = _find_model(model, models_folder, allow_download=False)
+    calibrate_with_progress(folder, sources, loaded, device=device, limit=limit, as_json=as_json)
+
+
+@app.command()
+def methods(*, as_json: AsJson = False) -> None:
+    """List the attribution methods: what their numbers are, on which sides, and what they need of a model."""
+    from medaudit.attribution.registry import listing
+
+    rows = listing()
+    if as_json:
+        typer.echo(json.dumps(rows))
+        return
+    typer.echo(f"{'method':21} {'its numbers are':16} {'sides':12} needs")
+    for row in rows:
+        typer.echo(f"{row['name']:21} {row['quantity']:16} {row['sides']:12} {row['needs']}")
+    typer.echo("Papers, cost and settings: medaudit methods --json, and docs/methods.md")
 
 
 @app.command()
@@ -340,7 +524,8 @@ def _models_folder(given: Path | None) -> Path:
 
 
 def _find_model(name: str, models_folder: Path | None, *, allow_download: bool) -> Path:
-    from medaudit.models.catalogue import download_model, find_model
+    from medaudit.models.bundle import fetch_model
+    from medaudit.models.catalogue import find_model
 
     folder = _models_folder(models_folder)
     try:
@@ -348,4 +533,4 @@ def _find_model(name: str, models_folder: Path | None, *, allow_download: bool) 
     except ModelError:
         if not allow_download:
             raise
-        return download_model(name, folder)
+        return fetch_model(name, folder / name)

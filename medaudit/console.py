@@ -12,8 +12,10 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from medaudit.pipeline.run import AuditRequest, Summary, run_audit
-from medaudit.report.write import REPORTS, ReportOutcome, write_reports
+from medaudit.pipeline.calibrate import calibrate
+from medaudit.pipeline.load import Pipeline
+from medaudit.pipeline.run import AuditRequest, Summary, device_of, run_audit
+from medaudit.report.write import REPORTS, Format, ReportOutcome, write_cohort, write_reports
 from medaudit.store.audit_store import AuditStore
 
 # A terminal shows this many failures; all are in the store and, with --json, in the output.
@@ -60,6 +62,11 @@ class AuditConsole(_ProgressConsole):
         """See :class:`medaudit.pipeline.run.Observer`."""
         self._progress.reset(self._task, description="auditing studies", total=studies, completed=finished)
 
+    def estimated(self, text: str) -> None:
+        """See :class:`medaudit.pipeline.run.Observer`."""
+        if not self._progress.disable:
+            self._progress.console.print(escape(text), soft_wrap=True)
+
     def study_done(self, store: AuditStore, code: str, *, audited: bool) -> None:
         """See :class:`medaudit.pipeline.run.Observer`."""
         if audited and self._reports:
@@ -87,6 +94,9 @@ def run_with_progress(request: AuditRequest, *, program: str, reports: bool = Tr
     """Run an audit, print what it did and what to type next, and return whether everything came through."""
     with AuditConsole(reports=reports, quiet=as_json) as console:
         summary = run_audit(request, console)
+    if reports and (summary.audited or summary.resumed):
+        with AuditStore.open(request.folder) as store:
+            console.report_failures += write_cohort(store).failed
     if as_json:
         _print_json(summary, console.report_failures, request.folder)
     else:
@@ -94,14 +104,43 @@ def run_with_progress(request: AuditRequest, *, program: str, reports: bool = Tr
     return not (summary.failures or console.report_failures)
 
 
+def calibrate_with_progress(
+    folder: Path, sources: Sequence[Path], pipeline: Pipeline, *, device: str, limit: int | None, as_json: bool
+) -> None:
+    """Calibrate a model folder and print what it was calibrated on."""
+    with _progress(quiet=as_json) as progress:
+        task = progress.add_task("measuring features", total=limit)
+        summary = calibrate(
+            folder,
+            sources,
+            pipeline,
+            device=device_of(device),
+            limit=limit,
+            on_image=lambda count: progress.update(task, completed=count),
+        )
+    if as_json:
+        print(json.dumps(asdict(summary) | {"path": str(summary.path)}))  # noqa: T201 - the output that was asked for
+        return
+    console = Console(highlight=False)
+    console.print(f"{summary.path}: from {summary.images} images and {summary.texts} sentences", soft_wrap=True)
+    for error, count in sorted(summary.skipped.items()):
+        console.print(f"passed over: {count} images ({error})")
+
+
 def write_reports_with_progress(
-    folder: Path, studies: Sequence[str] | None, layout: str | None, *, quiet: bool
+    folder: Path, studies: Sequence[str] | None, layout: str | None, form: str, *, quiet: bool
 ) -> ReportOutcome:
-    """Write the PDFs of an audit folder, all studies by default."""
+    """Write the reports of an audit folder: every study and the cohort by default."""
     with AuditStore.open(folder) as store, _progress(quiet=quiet) as progress:
-        total = len(studies) if studies else len(store.finished())
-        task = progress.add_task("writing PDFs", total=total)
-        return write_reports(store, studies=studies, layout_name=layout, on_study=lambda _: progress.advance(task))
+        total = len(studies) if studies else len(store.finished()) + 1
+        task = progress.add_task("writing reports", total=total)
+        return write_reports(
+            store,
+            studies=studies or None,
+            layout_name=layout,
+            form=Format(form),
+            on_study=lambda _: progress.advance(task),
+        )
 
 
 def _progress(*, quiet: bool) -> Progress:
@@ -141,6 +180,11 @@ def _print_summary(summary: Summary, report_failures: Sequence[Failure], folder:
     console.print("Files: " + ", ".join(f"{count} {fate}" for fate, count in sorted(summary.fates.items())))
     if summary.unmatched_texts:
         console.print(f"{summary.unmatched_texts} rows of the report text belong to no study of the input")
+    if summary.text_like:
+        console.print(
+            f"[yellow]{summary.text_like} images carry text-like regions[/yellow]: burned-in text stays in the audit "
+            "folder and in the PDFs; look at them before you share them"
+        )
     for failure in summary.failures[:FAILURES_SHOWN]:
         where = escape(f"{failure.path} [{failure.stage}] {failure.error}: {failure.reason}")
         console.print(f"[red]failed[/red] {where}", soft_wrap=True)
@@ -177,12 +221,9 @@ def print_doctor(examination: Mapping[str, Any]) -> None:
         by = f" by {decoder['by']}" if decoder["by"] else ""
         remedy = f"; {decoder['what to do']}" if decoder["decodes"] is False else ""
         console.print(f"  {escape(words + by + remedy)}", soft_wrap=True)
-    console.print("not tested: pydicom ships no sample; an installed plugin claims it")
 
 
 def _word(value: object) -> str:
-    if value is None:
-        return "not tested"
     if isinstance(value, bool):
         return "yes" if value else "no"
     return str(value)

@@ -14,9 +14,14 @@
     │   └── ModelLayoutError     the folder is not what its loader expects
     ├── AttributionError      a method cannot run on this model or these settings
     └── StoreError            an audit folder or its database
+        └── ReviewConflictError  a review was changed elsewhere since it was read; nothing was written
 
     MedauditWarning
-    └── GeometryWarning       something about spacing or orientation that a reader must know
+    ├── GeometryWarning       something about spacing or orientation that a reader must know
+    └── ModelWarning          a model that loaded may not be what it seems; named in the notes of its card
+        ├── EmbeddingCollapseWarning  unlike images or prompts get the same embedding
+        ├── InputScaleWarning    its channel statistics are not those of images in 0 .. 1
+        └── TokenizerWarning     its tokenizer is another model's
 
 Messages name the place, the value, the rule and the way out. They never contain a patient's
 name, identifier or birth date: a DICOM element is named by tag and keyword, and its value is
@@ -80,9 +85,29 @@ class StoreError(MedauditError):
     """An audit folder or its database cannot be used."""
 
 
+class ReviewConflictError(StoreError):
+    """A review was changed elsewhere since it was read; nothing was written, and both versions are there."""
+
+
 class MedauditWarning(UserWarning):
     """Base of every warning of medaudit."""
 
 
 class GeometryWarning(MedauditWarning):
     """Something about spacing or orientation that a reader must know."""
+
+
+class ModelWarning(MedauditWarning):
+    """A model that loaded may not be what it seems."""
+
+
+class EmbeddingCollapseWarning(ModelWarning):
+    """Unlike images, or unlike prompts, get the same embedding."""
+
+
+class InputScaleWarning(ModelWarning):
+    """The model's channel statistics are not those of images in 0 .. 1."""
+
+
+class TokenizerWarning(ModelWarning):
+    """The tokenizer is another model's."""

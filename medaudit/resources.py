@@ -23,9 +23,19 @@ def layouts_folder() -> Path:
     return _folder("layouts", "reports/layouts")
 
 
+def languages_folder() -> Path:
+    """Folder of the texts of the reports, one ``<language>.yaml`` each."""
+    return _folder("languages", "reports/languages")
+
+
 def bundled_models_folder() -> Path:
     """Folder of the models that ship with medaudit, one folder each; they lie in the package in a checkout too."""
     return _PACKAGE / "_data" / "models"
+
+
+def bundled_tokenizers_folder() -> Path:
+    """Folder of the tokenizers that ship with medaudit; origin and licence in its README."""
+    return _PACKAGE / "_data" / "tokenizers"
 
 
 def shipped(folder: Path) -> tuple[str, ...]:

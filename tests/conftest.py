@@ -129,6 +129,7 @@ prompts:
   negated: ["radiograph without {finding}"]
   controls: ["a bowl of fruit"]
 attribution: {method: m2ib, settings: {steps: 4, samples: 3}}
+checks: maps
 thresholds:
   prompt_control.map_rank_correlation: {limit: 0.5, severity: warning}
 """

@@ -39,7 +39,7 @@ def test_an_audit_writes_a_pdf_for_every_study_and_says_what_it_did(run, studies
     assert "2 studies audited" in printed
     assert "Files: 2 audited" in printed
     pdfs = sorted((out / "reports").glob("*.pdf"))
-    assert len(pdfs) == 2
+    assert [path.name == "cohort.pdf" for path in pdfs] == [False, False, True]
     assert all(path.read_bytes().startswith(b"%PDF-") for path in pdfs)
 
     # The PDFs are made again from the store alone, to the byte.
@@ -48,8 +48,12 @@ def test_an_audit_writes_a_pdf_for_every_study_and_says_what_it_did(run, studies
         path.unlink()
     code, printed, _ = run("report", out, "--json")
     assert code == 0
-    assert len(json.loads(printed)["written"]) == 2
+    assert len(json.loads(printed)["written"]) == 3
     assert {path.name: path.read_bytes() for path in (out / "reports").glob("*.pdf")} == before
+
+    code, printed, _ = run("report", out, "--format", "csv", "--study", pdfs[0].stem)
+    assert (code, printed.splitlines()) == (0, [f"1 CSV report in {out / 'reports'}"])
+    assert (out / "reports" / f"{pdfs[0].stem}.csv").read_text(encoding="utf-8").startswith("study,image,row,")
 
     code, _, error = run("audit", studies, "--pipeline", pipeline_file, "--model", random_clip, "--out", out)
     assert code == 2
@@ -111,12 +115,9 @@ def test_models_says_what_is_here(run, tmp_path, monkeypatch):
     (tmp_path / "plip" / "config.json").write_text("{}")
     code, printed, _ = run("models", "--json")
     assert code == 0
-    assert {row["name"]: row["here"] for row in json.loads(printed)} == {
-        "phantom-clip": True,
-        "biomedclip": False,
-        "pubmedclip": False,
-        "plip": True,
-    }
+    rows = {row["name"]: row for row in json.loads(printed)}
+    assert {name for name, row in rows.items() if row["here"]} == {"phantom-clip", "plip"}
+    assert {"biomedclip", "pubmedclip", "medsiglip", "chexzero", "unimed-clip", "biovil"} <= rows.keys()
 
 
 def test_the_doctor_decodes_samples(run):
@@ -164,7 +165,7 @@ def test_the_demo_runs_and_runs_again(run, tmp_path):
     assert code == 0
     assert "not for patients" in printed
     assert "6 studies audited" in printed
-    assert len(list((out / "reports").glob("*.pdf"))) == 6
+    assert len(list((out / "reports").glob("*.pdf"))) == 7  # and the cohort's
     code, printed, _ = run("demo", "--out", out)
     assert code == 0
     assert "0 studies audited" in printed
@@ -191,3 +192,44 @@ def test_a_loss_that_is_none_is_refused_before_any_work(run, tmp_path):
     assert code == 2
     assert "sigmoid, clip, dhn-nce" in error
     assert not (tmp_path / "work").exists()
+
+
+def test_methods_lists_every_method_with_its_settings(run):
+    code, printed, _ = run("methods", "--json")
+    rows = {row["name"]: row for row in json.loads(printed)}
+    assert code == 0
+    assert rows["rise"]["settings"]["masks"] == 2000
+    assert rows["rise"]["noise"] is True
+    assert rows["m2ib"]["quantity"] == "nats"
+    assert "random" in rows
+    assert "grad-eclip" in run("methods")[1]
+
+
+def test_a_passphrase_is_set_and_the_journal_verified(run, tmp_path, monkeypatch):
+    from medaudit.records import ModelCard, RunRecord
+    from medaudit.store.audit_store import AuditStore
+
+    out = tmp_path / "audit"
+    card = ModelCard("none", "none", {}, (8, 8), (2, 2), "cosine")
+    record = RunRecord("p", "", "0", "study", card, 0, keeps_identifiers=False, started="", versions={}, environment={})
+    AuditStore.create(out, record).close()
+    monkeypatch.setattr("typer.prompt", lambda *_, **__: "correct horse")
+    code, printed, error = run("review", out, "--set-passphrase", "--reader", "second")
+    assert code == 0
+    assert "passphrase of second set" in printed
+    assert "correct horse" not in printed + error
+    code, printed, _ = run("journal", "verify", out)
+    assert code == 0
+    counted, head = printed.splitlines()
+    assert counted == "journal entries: 1, signatures: 0, faults: 0"
+    head = head.removeprefix("head: ")
+    assert run("journal", "verify", out, "--head", head)[0] == 0
+    code, printed, error = run("journal", "verify", out, "--head", "00" * 32)
+    assert code == 1
+    assert "FAULT: no entry has the head 000000000000" in error
+    code, printed, _ = run("journal", "verify", out, "--json")
+    assert json.loads(printed) == {"entries": 1, "signatures": 0, "head": head, "faults": []}
+    code, _, error = run("journal", "verify", out, "--database", "postgresql://a:secret@host/db")
+    assert code == 2
+    assert "~/.pgpass" in error
+    assert "secret" not in error

@@ -1,202 +1,127 @@
-"""M2IB: multi-modal information bottleneck attribution, as the paper sets it out.
+"""M2IB: multi-modal information bottleneck attribution, as the paper sets it out, and as it should be.
 
 Wang, Rudner, Wilson, NeurIPS 2023. For one side of the model, with the other side's embedding held
-constant, it minimises over alpha (one value a token and channel of one block's output)
+constant, it minimises over lambda (one value a token and channel of one block's output, or one a token)
 
-    beta * mean over tokens and channels of KL  -  mean over noise samples of cos(embedding of Z, other side)
+    beta * mean over tokens and channels of KL  -  mean over noise samples of <embedding of Z, target>.
 
-by Adam. The relevance of a token is the KL that is left, summed over its channels.
+The relevance of a token is the KL that is left, summed over its channels. The target is the other side's
+embedding (so the product is the cosine), or its difference from a mean one.
 
-What is computed once: the blocks before the bottleneck (an image's once for all its prompts) and the other
-side. What is repeated: the blocks behind it. The paper's code evaluates the map before its last step, so the
-last of its ``steps`` passes moves nothing; here it is not run at all, and the map is the same.
+What is computed once: the blocks before the bottleneck (an image's once for all its prompts, a prompt's once
+for all images) and the other side. What is repeated: the blocks behind it, many prompts in a pass. The paper's
+code evaluates the map before its last step, so the last of its ``steps`` passes moves nothing; here it is not
+run at all, and the map is the same.
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import ClassVar
+from dataclasses import asdict, dataclass, field, replace
+from typing import ClassVar, Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from medaudit.attribution.bottleneck import blend, capacity
-from medaudit.attribution.method import Draw, Noise
+from medaudit.attribution.m2ib_settings import BETWEEN_NEGATIVES, CONTRASTIVE, M2IBSettings
+from medaudit.attribution.m2ib_side import M2IBSide, solve
+from medaudit.attribution.method import Noise
+from medaudit.attribution.precision import (
+    BFLOAT16,
+    FLOAT32,
+    PROBE_TEXT,
+    Precision,
+    choose,
+    gains_by_bfloat16,
+    probe_pixels,
+    rank_agreement,
+)
+from medaudit.attribution.prefixes import TextPrefix, text_prefix
 from medaudit.errors import AttributionError
 from medaudit.imaging.preprocess import ModelInput
-from medaudit.models.interface import Hidden, TokenizedPrompt, Tower, VisionLanguageModel
-from medaudit.records import Attribution, Prompt, RelevanceMap, SolverTrace, TokenRelevance
+from medaudit.models.calibration import Calibration
+from medaudit.models.interface import Hidden, VisionLanguageModel
+from medaudit.models.lowered import lowered
+from medaudit.records import Attribution, Prompt, RelevanceMap, TokenGrid, TokenRelevance
 
+__all__ = ["M2IB", "M2IBSettings", "resolve_block", "solve"]
 
-@dataclass(frozen=True, slots=True)
-class M2IBSettings:
-    """Settings of M2IB; the defaults are the paper's.
-
-    ``image_block`` and ``text_block`` are 0-based, negative from the end: the bottleneck sits on that block's
-    output. -3 of 12 blocks is 9, the paper's. ``batch`` is how many prompts share a pass; 1 keeps results
-    the same to the bit, larger values to rounding.
-    """
-
-    image_block: int = -3
-    text_block: int = -3
-    image_beta: float = 0.1
-    text_beta: float = 0.1
-    steps: int = 10
-    samples: int = 10
-    learning_rate: float = 1.0
-    initial_alpha: float = 5.0
-    batch: int = 1
-
-    def __post_init__(self) -> None:
-        for name in ("steps", "samples", "batch"):
-            if getattr(self, name) < 1:
-                msg = f"M2IBSettings.{name}: expected at least 1; got {getattr(self, name)}"
-                raise ValueError(msg)
-        for name in ("image_beta", "text_beta", "learning_rate"):
-            if not getattr(self, name) > 0:
-                msg = f"M2IBSettings.{name}: expected a value > 0; got {getattr(self, name)}"
-                raise ValueError(msg)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Solution:
-    """A solved bottleneck: ``nats`` (I, T) float32 on the CPU; ``loss`` one tuple an item, one value a pass."""
-
-    nats: Tensor
-    loss: tuple[tuple[float, ...], ...]
-
-
-def solve(
-    tower: Tower,
-    hidden: Hidden,
-    block: int,
-    *,
-    target: Tensor,
-    draws: Sequence[Draw],
-    beta: float,
-    settings: M2IBSettings,
-) -> Solution:
-    """Minimise the M2IB objective for I items at once; items do not influence each other.
-
-    Parameters
-    ----------
-    tower
-        The side that holds the bottleneck.
-    hidden
-        States (I, T, C) at the output of ``block``, without gradients.
-    block
-        0-based; the blocks after it are repeated.
-    target
-        (I, E) normalised embeddings of the other side.
-    draws
-        One noise stream an item; each pass draws (samples, T, C) from it.
-    beta
-        Weight of the mean KL against the cosine.
-    settings
-        Steps, samples and the optimiser's numbers.
-
-    Raises
-    ------
-    AttributionError
-        The result is not finite.
-
-    """
-    states = hidden.states
-    items, tokens, width = states.shape
-    alpha = torch.full_like(states, settings.initial_alpha, requires_grad=True)
-    optimiser = torch.optim.Adam([alpha], lr=settings.learning_rate)
-    weights = None if hidden.mask is None else hidden.mask[..., None].to(states.dtype)
-    losses = []
-    for _ in range(settings.steps - 1):
-        noise = torch.stack([draw((settings.samples, tokens, width)) for draw in draws]).to(states.device)
-        mixed = blend(states, alpha, noise.to(states.dtype)).flatten(0, 1)
-        embedded = tower.suffix(hidden.with_states(mixed), block + 1).view(items, settings.samples, -1)
-        fit = (embedded * target[:, None]).sum(-1).mean(1)
-        loss = beta * _mean(capacity(states, alpha), weights) - fit
-        optimiser.zero_grad(set_to_none=True)
-        # The sum keeps every item's gradient what it would be alone.
-        (alpha.grad,) = torch.autograd.grad(loss.sum(), [alpha])
-        optimiser.step()
-        losses.append(loss.detach())
-    with torch.no_grad():
-        nats = capacity(states, alpha)
-        nats = (nats if weights is None else nats * weights).sum(-1).float().cpu()
-    if not bool(torch.isfinite(nats).all()):
-        msg = "m2ib: the bottleneck did not end in finite numbers; lower learning_rate or steps"
-        raise AttributionError(msg)
-    trace = torch.stack(losses, dim=1).cpu() if losses else torch.empty(items, 0)
-    return Solution(nats, tuple(tuple(row) for row in trace.tolist()))
+_PROBE_NOISE = Noise(0, "precision probe")
+# Passes of a probe at most: agreement shows long before convergence.
+_PROBE_STEPS, _PROBE_SAMPLES = 10, 10
 
 
 @dataclass(frozen=True, slots=True)
 class M2IB:
     """The method: image side and text side for every prompt, the image's prefix once for all."""
 
-    settings: M2IBSettings = M2IBSettings()
+    settings: M2IBSettings = field(default_factory=M2IBSettings)
     name: ClassVar[str] = "m2ib"
 
     def explain(
         self, model: VisionLanguageModel, image: ModelInput, prompts: Sequence[Prompt], noise: Noise
     ) -> tuple[Attribution, ...]:
         """See :meth:`medaudit.attribution.method.Method.explain`."""
-        settings = self.settings
-        image_block = resolve_block("image_block", settings.image_block, model.vision.depth)
-        text_block = resolve_block("text_block", settings.text_block, model.text.depth)
-        read = [model.tokenize(prompt.text) for prompt in prompts]
-        with torch.no_grad():
-            seen = model.vision.run(model.vision.embed(image.pixels.to(model.device)), 0, image_block + 1)
-            image_embedding = model.vision.suffix(seen, image_block + 1)
-            texts = [self._prefix(model, prompt, text_block) for prompt in read]
-            text_embeddings = [model.text.suffix(hidden, text_block + 1) for hidden in texts]
-        maps: list[tuple[Tensor, tuple[float, ...]]] = []
-        for start in range(0, len(prompts), settings.batch):
-            chunk = range(start, min(start + settings.batch, len(prompts)))
-            hidden = seen.with_states(seen.states.repeat(len(chunk), 1, 1))
-            target = torch.cat([text_embeddings[i] for i in chunk])
-            draws = [noise.draw(prompts[i].text, "image") for i in chunk]
-            solved = solve(
-                model.vision,
-                hidden,
-                image_block,
-                target=target,
-                draws=draws,
-                beta=settings.image_beta,
-                settings=settings,
+        if not prompts:
+            return ()
+        image_side, text_side = self._sides(model)
+        texts = [text_prefix(model, prompt.text, text_side.block) for prompt in prompts]
+        seen, embedding = _seen(model, image.pixels.to(model.device), image_side.block)
+        on_image = [(seen, self._against_negatives(model, text), text.text) for text in texts]
+        maps = image_side.solve(on_image, noise)
+        target = self._against_mean_image(model, embedding)
+        words = text_side.solve([(text.hidden, target, text.text) for text in texts], noise)
+        said = self._said(image_side, text_side)
+        return tuple(
+            Attribution(
+                prompt=prompt,
+                similarity=float((embedding * text.embedding).sum()),
+                image=_relevance_map(map_nats, image, model.vision.grid_at(image_side.block) or model.grid),
+                text=TokenRelevance(text.read.tokens, word_nats.numpy(), text.read.words, text.read.word_of_token),
+                method=self.name,
+                image_trace=map_trace,
+                text_trace=word_trace,
+                settings=said,
             )
-            maps += zip(solved.nats, solved.loss, strict=True)
-        results = []
-        for prompt, tokens, hidden, embedding, (nats, loss) in zip(
-            prompts, read, texts, text_embeddings, maps, strict=True
-        ):
-            # Prompts differ in length, so the text side is solved one by one; its passes are short.
-            draw = [noise.draw(prompt.text, "text")]
-            words = solve(
-                model.text,
-                hidden,
-                text_block,
-                target=image_embedding,
-                draws=draw,
-                beta=settings.text_beta,
-                settings=settings,
+            for prompt, text, (map_nats, map_trace), (word_nats, word_trace) in zip(
+                prompts, texts, maps, words, strict=True
             )
-            results.append(
-                Attribution(
-                    prompt=prompt,
-                    similarity=float((image_embedding * embedding).sum()),
-                    image=_relevance_map(nats, image),
-                    text=TokenRelevance(tokens.tokens, words.nats[0].numpy(), tokens.words, tokens.word_of_token),
-                    method=self.name,
-                    image_trace=SolverTrace(loss, float(nats.sum()), noise.seed),
-                    text_trace=SolverTrace(words.loss[0], float(words.nats.sum()), noise.seed),
-                    settings=asdict(settings) | {"image_block": image_block, "text_block": text_block},
-                )
-            )
-        return tuple(results)
+        )
 
-    @staticmethod
-    def _prefix(model: VisionLanguageModel, prompt: TokenizedPrompt, block: int) -> Hidden:
-        mask = None if prompt.mask is None else prompt.mask.to(model.device)
-        return model.text.run(model.text.embed(prompt.ids.to(model.device), mask), 0, block + 1)
+    def _sides(self, model: VisionLanguageModel) -> tuple[M2IBSide, M2IBSide]:
+        """Both sides with everything settled that does not depend on an image or a prompt."""
+        key = ("m2ib sides", self.settings)
+        if key not in model.memo:
+            plain = tuple(_side(model, name, self.settings, FLOAT32) for name in ("image", "text"))
+            model.memo[key] = tuple(_with_precision(model, side) for side in plain)
+        image_side, text_side = model.memo[key]
+        return image_side, text_side
+
+    def _against_negatives(self, model: VisionLanguageModel, text: TextPrefix) -> Tensor:
+        """(1, E) what the image side is held against."""
+        if self.settings.target != CONTRASTIVE:
+            return text.embedding
+        named = [part.strip() for part in self.settings.negatives.split(BETWEEN_NEGATIVES) if part.strip()]
+        if not named:
+            return text.embedding - _calibration(model, CONTRASTIVE).text.embedding
+        block = resolve_block("text_block", self.settings.text_block, model.text.depth)
+        others = [text_prefix(model, name, block).embedding for name in named if name != text.text]
+        if not others:
+            msg = "m2ib: negatives name the prompt itself and nothing else; add another sentence"
+            raise AttributionError(msg)
+        return text.embedding - torch.cat(others).mean(0, keepdim=True)
+
+    def _against_mean_image(self, model: VisionLanguageModel, embedding: Tensor) -> Tensor:
+        """(1, E) what the text side is held against."""
+        if self.settings.target != CONTRASTIVE:
+            return embedding
+        return embedding - _calibration(model, CONTRASTIVE).image.embedding
+
+    def _said(self, image_side: M2IBSide, text_side: M2IBSide) -> dict[str, str | int | float | bool]:
+        """Settings as they were used: blocks counted from the start, and the precision of either side."""
+        first, second = image_side.precision.name, text_side.precision.name
+        precision = first if first == second else f"{first} (image), {second} (text)"
+        blocks = {"image_block": image_side.block, "text_block": text_side.block}
+        return asdict(self.settings) | blocks | {"precision": precision}
 
 
 def resolve_block(name: str, block: int, depth: int) -> int:
@@ -215,14 +140,79 @@ def resolve_block(name: str, block: int, depth: int) -> int:
     return resolved
 
 
-def _mean(values: Tensor, weights: Tensor | None) -> Tensor:
-    """(I,) mean over tokens and channels of (I, T, C), over tokens that are not masked."""
-    if weights is None:
-        return values.mean((1, 2))
-    return (values * weights).sum((1, 2)) / (weights.sum((1, 2)) * values.shape[2])
+def _side(
+    model: VisionLanguageModel, name: Literal["image", "text"], settings: M2IBSettings, precision: str
+) -> M2IBSide:
+    is_image = name == "image"
+    tower = model.vision if is_image else model.text
+    block = resolve_block(f"{name}_block", settings.image_block if is_image else settings.text_block, tower.depth)
+    statistics = None
+    if settings.standardise:
+        calibration = _calibration(model, "standardise")
+        statistics = (calibration.image if is_image else calibration.text).layers[block]
+    return M2IBSide(
+        name=name,
+        tower=lowered(tower, block + 1) if precision == BFLOAT16 else tower,
+        block=block,
+        beta=settings.image_beta if is_image else settings.text_beta,
+        nats=settings.image_nats if is_image else settings.text_nats,
+        statistics=statistics,
+        settings=settings,
+        precision=Precision(precision, model.device.type),
+    )
 
 
-def _relevance_map(nats: Tensor, image: ModelInput) -> RelevanceMap:
-    grid = image.grid_map.grid
+def _with_precision(model: VisionLanguageModel, side: M2IBSide) -> M2IBSide:
+    """The same side in the precision that its settings ask for, measured where they leave it open."""
+    probe = replace(
+        side.settings,
+        image_nats=0,
+        text_nats=0,
+        tolerance=0,
+        steps=min(side.settings.steps, _PROBE_STEPS),
+        samples=min(side.settings.samples, _PROBE_SAMPLES),
+    )
+    state, target = _probe(model, side)
+
+    def nats(precision: str) -> Tensor:
+        found = _side(model, side.name, probe, precision).solve([(state, target, PROBE_TEXT)], _PROBE_NOISE)
+        return found[0][0]
+
+    name = choose(
+        side.settings.precision,
+        gains=lambda: gains_by_bfloat16(model, state.states.shape[-1]),
+        agreement=lambda: rank_agreement(nats(FLOAT32), nats(BFLOAT16)),
+    )
+    return side if name == FLOAT32 else _side(model, side.name, side.settings, name)
+
+
+def _probe(model: VisionLanguageModel, side: M2IBSide) -> tuple[Hidden, Tensor]:
+    """State (1, T, C) and target (1, E) of a picture and a sentence that are the same for every model."""
+    block = side.block if side.name == "image" else model.vision.depth - 1
+    seen, embedding = _seen(model, probe_pixels(model), block)
+    text = text_prefix(model, PROBE_TEXT, side.block if side.name == "text" else model.text.depth - 1)
+    return (seen, text.embedding) if side.name == "image" else (text.hidden, embedding)
+
+
+def _seen(model: VisionLanguageModel, pixels: Tensor, block: int) -> tuple[Hidden, Tensor]:
+    """Return an image's states at the output of a block, and its embedding."""
+    with torch.no_grad():
+        seen = model.vision.run(model.vision.embed(pixels), 0, block + 1)
+        return seen, model.vision.suffix(seen, block + 1)
+
+
+def _calibration(model: VisionLanguageModel, setting: str) -> Calibration:
+    if model.calibration is None:
+        msg = (
+            f"m2ib: {setting} needs to know what features are usual, and {model.card.name} has no calibration; "
+            f"make it from unlabeled images: medaudit calibrate --model {model.card.name} INPUT"
+        )
+        raise AttributionError(msg)
+    return model.calibration
+
+
+def _relevance_map(nats: Tensor, image: ModelInput, grid: TokenGrid) -> RelevanceMap:
+    """Map of ``nats`` (T,) on the bottleneck's own grid, which in a tower of stages is not the last block's."""
     patches = nats[grid.prefix : grid.tokens].reshape(grid.rows, grid.columns)
-    return RelevanceMap(np.ascontiguousarray(patches.numpy(), dtype=np.float32), image.grid_map)
+    grid_map = replace(image.grid_map, grid=grid)
+    return RelevanceMap(np.ascontiguousarray(patches.numpy(), dtype=np.float32), grid_map)

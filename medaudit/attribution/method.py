@@ -1,8 +1,9 @@
-"""What an attribution method is, and the noise it may draw."""
+"""What an attribution method is, what it says of itself, and the noise it may draw."""
 
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import ClassVar, Protocol
 
 import torch
@@ -10,7 +11,7 @@ from torch import Tensor
 
 from medaudit.imaging.preprocess import ModelInput
 from medaudit.models.interface import VisionLanguageModel
-from medaudit.records import Attribution, Prompt
+from medaudit.records import Attribution, Prompt, Quantity
 
 Draw = Callable[[tuple[int, ...]], Tensor]
 """Draws standard normal float32 noise of a shape, on the CPU."""
@@ -36,6 +37,57 @@ class Noise:
         """Return a fresh stream; it is drawn on the CPU, so every device gets the same values."""
         generator = torch.Generator().manual_seed(self.seed_for(prompt, side))
         return lambda shape: torch.randn(shape, generator=generator)
+
+
+class Needs(StrEnum):
+    """What a method asks of a model's towers; one that lacks it is refused with an AttributionError."""
+
+    TOWER = "any tower"
+    BLOCKS = "blocks"
+    HEADS = "attention heads"
+    TRANSFORMER = "transformer blocks"
+
+
+@dataclass(frozen=True, slots=True)
+class MethodInfo:
+    """What a method says of itself; ``medaudit methods`` prints it.
+
+    ``paper`` names authors, venue, year and the equations followed. ``cost`` counts forward and backward passes at
+    the default settings: an image side and a prompt where nothing else is said. ``noise`` is True where it draws
+    any (from the run's seed: the result is still the same at every run). ``sides`` are "image", "text" or both.
+    """
+
+    title: str
+    paper: str
+    cost: str
+    quantity: Quantity
+    sides: tuple[str, ...] = ("image", "text")
+    needs: Needs = Needs.TOWER
+    noise: bool = False
+
+
+def check_positive(settings: object, *names: str) -> None:
+    """Refuse settings whose ``names`` are not all > 0.
+
+    Raises
+    ------
+    ValueError
+        One is not.
+
+    """
+    for name in names:
+        value = getattr(settings, name)
+        if not value > 0:
+            msg = f"{type(settings).__name__}.{name}: expected a value > 0; got {value}"
+            raise ValueError(msg)
+
+
+@dataclass(frozen=True, slots=True)
+class NoSettings:
+    """Settings of a method that has none."""
+
+
+NO_SETTINGS = NoSettings()
 
 
 class Method(Protocol):

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from medaudit.audit.checks import negation, prompt_control
+from medaudit.audit.checks import faithfulness, laterality, negation, paraphrase, prompt_control, regions, stability
 from medaudit.records import Finding, Measurement, Severity, gravest_first
 
 
@@ -28,6 +28,11 @@ class Wording:
     advice: str
 
 
+_HALF_SHOWN = (
+    "It does not show what the similarity rests on instead. A picture that is partly blurred is one that the model was "
+    "not trained on."
+)
+
 WORDINGS: Mapping[str, Wording] = {
     f"{prompt_control.CHECK}.{prompt_control.MAP_RANK_CORRELATION}": Wording(
         above=True,
@@ -49,6 +54,160 @@ WORDINGS: Mapping[str, Wording] = {
         ),
         limits="It does not show which of the two is true of this image; that needs a reader or a label.",
         advice="Do not use the similarity of either prompt alone. Check on the cohort whether negation is read at all.",
+    ),
+    f"{regions.CHECK}.{regions.RELEVANCE_EXCESS}": Wording(
+        above=True,
+        claim=(
+            "The map for \u201c{subject}\u201d points at {against}: that holds {value:.0%} more of the relevance "
+            "than its share of the picture would give (threshold {limit:.0%})."
+        ),
+        limits=(
+            "It does not show that the area is what its name says: areas are found by their looks, and none is "
+            "certain. Relevance that lies there is no proof that the similarity depends on it; the filled picture is."
+        ),
+        advice="Look at the map and the picture. Compare with the change of the similarity when the area is filled.",
+    ),
+    f"{regions.CHECK}.{regions.CHANGE_EXCESS}": Wording(
+        above=True,
+        claim=(
+            "The similarity of \u201c{subject}\u201d rests on {against}: filled with its surroundings, it changes by "
+            "more than any part of the same shape elsewhere does, {value:.2f} of the spread between prompts more "
+            "(threshold {limit:g})."
+        ),
+        limits=(
+            "It does not show that the finding is absent or present. Areas are candidates, found by their looks, and "
+            "a filled picture is one that the model was not trained on."
+        ),
+        advice=(
+            "Look at what lies in the area. Do not use the similarity of this study for the finding, and see on the "
+            "cohort whether the same area carries it again."
+        ),
+    ),
+    f"{regions.CHECK}.{regions.LINE_CHANGE_EXCESS}": Wording(
+        above=True,
+        claim=(
+            "The similarity of \u201c{subject}\u201d rests on {against}: filled with their surroundings, they change "
+            "it by more than any part of the same shape elsewhere, {value:.2f} of the spread between prompts more "
+            "(threshold {limit:g})."
+        ),
+        limits=(
+            "It does not show that the lines are devices: tubes, leads and wires are such lines, and so are plates of "
+            "atelectasis, fissures and edges of ribs, on which a finding may rightly rest."
+        ),
+        advice="Look whether the lines are a device; if so, see on the cohort whether devices carry the finding again.",
+    ),
+    f"{regions.CHECK}.{regions.PERMUTATION_P}": Wording(
+        above=False,
+        claim=(
+            "Filling {against} changes the similarity of \u201c{subject}\u201d as few same-shape parts elsewhere do "
+            "(permutation p = {value:.2g}, threshold {limit:g})."
+        ),
+        limits="It does not show that the change is large, and of many such tests some come out small by chance.",
+        advice="Read it with the size of the change, and on the cohort with a correction for the number of tests.",
+    ),
+    f"{regions.CHECK}.{regions.INSERTED_CHANGE}": Wording(
+        above=True,
+        claim=(
+            "The similarity of \u201c{subject}\u201d changes with {against}: by {value:.2f} of the spread between "
+            "prompts (threshold {limit:g})."
+        ),
+        limits=(
+            "It does not show that letters which stand in the picture already had an influence, only that the model "
+            "does not ignore them."
+        ),
+        advice="Mask letters before the model sees them, or choose a model that ignores them. Check on the cohort.",
+    ),
+    f"{faithfulness.CHECK}.{faithfulness.DROP}": Wording(
+        above=True,
+        claim=(
+            "Shown through its own map, the picture loses {value:.2f} of the spread between prompts of its similarity "
+            "with \u201c{subject}\u201d (threshold {limit:g})."
+        ),
+        limits=_HALF_SHOWN,
+        advice="Hold it against the same number of the control maps: faithfulness, kept advantage.",
+    ),
+    f"{faithfulness.CHECK}.{faithfulness.INCREASE}": Wording(
+        above=True,
+        claim="Shown through its own map, the picture fits \u201c{subject}\u201d better than the whole picture does.",
+        limits=_HALF_SHOWN,
+        advice="Count it over the cohort, beside the control maps; of one picture it says little.",
+    ),
+    f"{faithfulness.CHECK}.{faithfulness.KEPT}": Wording(
+        above=False,
+        claim=(
+            "The map for \u201c{subject}\u201d keeps no more of the similarity than maps that know nothing: "
+            "{value:+.2f} of the spread between prompts against the best of {against} (threshold {limit:g})."
+        ),
+        limits=_HALF_SHOWN,
+        advice="Do not read this map as the reason for the similarity. Compare blocks and methods on the cohort.",
+    ),
+    f"{faithfulness.CHECK}.{faithfulness.INSERTION}": Wording(
+        above=False,
+        claim=(
+            "Inserted in the order of its map, the picture reaches the similarity of \u201c{subject}\u201d no sooner "
+            "than by maps that know nothing: {value:+.2f} of the spread between prompts against the best of {against} "
+            "(threshold {limit:g})."
+        ),
+        limits=_HALF_SHOWN,
+        advice="Do not read this map as the reason for the similarity. Compare blocks and methods on the cohort.",
+    ),
+    f"{faithfulness.CHECK}.{faithfulness.DELETION}": Wording(
+        above=False,
+        claim=(
+            "Deleted in the order of its map, the picture keeps the similarity of \u201c{subject}\u201d as long as by "
+            "maps that know nothing: {value:+.2f} of the spread between prompts against the best of {against} "
+            "(threshold {limit:g})."
+        ),
+        limits=_HALF_SHOWN,
+        advice="Do not read this map as the reason for the similarity. Compare blocks and methods on the cohort.",
+    ),
+    f"{laterality.CHECK}.{laterality.SWAP}": Wording(
+        above=False,
+        claim=(
+            "In a mirrored picture the preference between \u201c{subject}\u201d and \u201c{against}\u201d stays more "
+            "than it turns over ({value:.2f}, where 1 turns over and \u22121 stays; threshold {limit:g})."
+        ),
+        limits=(
+            "It does not show on which side anything is. A finding on both sides, or in the middle, has no side to "
+            "turn over."
+        ),
+        advice="Do not use this model to tell sides until the cohort shows that it does.",
+    ),
+    f"{paraphrase.CHECK}.{paraphrase.SPREAD}": Wording(
+        above=True,
+        claim=(
+            "How \u201c{subject}\u201d is said matters: over it and {against} the similarity varies by {value:.2f} of "
+            "the spread between all prompts (threshold {limit:g})."
+        ),
+        limits="It does not show which of the sentences is right, nor whether any is.",
+        advice="Fix the sentences, or average over several, before similarities of findings are compared.",
+    ),
+    f"{stability.CHECK}.{stability.SCORE_CHANGE}": Wording(
+        above=True,
+        claim=(
+            "A change that a reader would not mind ({against}) moves the similarity of \u201c{subject}\u201d by "
+            "{value:.2f} of the spread between prompts (threshold {limit:g})."
+        ),
+        limits="It does not show which of the two similarities is right.",
+        advice="Treat differences of this size between similarities as nothing. Check how the pictures are prepared.",
+    ),
+    f"{stability.CHECK}.{stability.MAP_RANK_CORRELATION}": Wording(
+        above=False,
+        claim=(
+            "A change that a reader would not mind ({against}) gives \u201c{subject}\u201d another map: their rank "
+            "correlation is {value:.2f} (threshold {limit:g})."
+        ),
+        limits="It does not show which of the two maps is right.",
+        advice="Do not read details of this map. Compare blocks and methods on the cohort.",
+    ),
+    f"{stability.CHECK}.{stability.SEED_RANK_CORRELATION}": Wording(
+        above=False,
+        claim=(
+            "The map for \u201c{subject}\u201d depends on chance: with {against} its rank correlation is {value:.2f} "
+            "(threshold {limit:g})."
+        ),
+        limits="It does not show which of the two maps is right.",
+        advice="Use more samples or steps, or a method without noise.",
     ),
 }
 """``check.quantity`` -> its words; its keys are the keys that ``thresholds`` of a pipeline may have."""

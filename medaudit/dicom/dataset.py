@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, cast
 
 from pydicom import dcmread
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
@@ -37,6 +37,7 @@ PARSE_ERRORS: Final = (
     EOFError,
     InvalidDicomError,
     LookupError,
+    MemoryError,
     NotImplementedError,
     OSError,
     RecursionError,
@@ -47,11 +48,14 @@ PARSE_ERRORS: Final = (
 )
 """What pydicom raises on bytes that break the standard (OSError where a sequence breaks off)."""
 
-# The largest data set that is unpacked into memory, from a deflated file or an archive.
-INFLATED_LIMIT: Final = 2 * 2**30
+# The largest deflated data set that is unpacked into memory: twice the largest frame.
+INFLATED_LIMIT: Final = 512 * 2**20
 # No first element of a data set (a group length, a character set, an image type) is longer.
 _FIRST_ELEMENT_LIMIT: Final = 1024
 _CHUNK: Final = 2**20
+_READ_CHUNK: Final = 2**24
+# The largest frame is 1 GiB; no element of a header comes near it.
+_READ_LIMIT: Final = 2**30
 _VRS: Final = frozenset(str(vr).encode() for vr in VR if len(str(vr)) == 2)
 _LONG_VRS: Final = frozenset(
     {b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV"}
@@ -76,6 +80,39 @@ class OpenedDataset:
     sop_class_uid: str
     pixels_at: int | None
     notes: tuple[str, ...] = ()
+
+
+class _PatientReader:
+    """A stream whose reads take no more memory than there are bytes, however many are asked for.
+
+    Python's own buffered files allocate what is asked for first, and a header may ask for 4 GiB.
+    """
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self.stream = stream
+        self.seek, self.tell, self.close = stream.seek, stream.tell, stream.close
+
+    def read(self, size: int = -1) -> bytes:
+        """At most ``size`` bytes."""
+        if 0 <= size <= _READ_CHUNK:
+            return self.stream.read(size)
+        if size > _READ_LIMIT:
+            raise MemoryError
+        parts = []
+        while size and (part := self.stream.read(_READ_CHUNK if size < 0 else min(size, _READ_CHUNK))):
+            parts.append(part)
+            size -= len(part) if size > 0 else 0
+        return b"".join(parts)
+
+    def __enter__(self) -> "_PatientReader":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _patient(stream: BinaryIO) -> BinaryIO:
+    return cast("BinaryIO", _PatientReader(stream))
 
 
 @contextmanager
@@ -139,6 +176,7 @@ def open_dataset(stream: BinaryIO, keywords: Sequence[str] | None = None) -> Ope
         They are, and what follows cannot be read.
 
     """
+    stream = _patient(stream)
     _require_dicom(stream)
     with hushed() as caught:
         try:
@@ -209,6 +247,8 @@ def _begins_data_set(head: bytes) -> bool:
         implicit = order == "<" and length <= _FIRST_ELEMENT_LIMIT
         if group == 0x0008 and element <= 0x0100 and (explicit or implicit):
             return True
+        if group == element == 0x0000 and order == "<" and length == 4:
+            return True  # a command set before the data set: some archives keep it
         if group == 0x0002 and order == "<" and explicit:
             return True
     return False

@@ -4,7 +4,7 @@ What was applied is said in words in ``DisplayImage.description``; nothing is as
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 import numpy as np
@@ -19,8 +19,8 @@ from medaudit.dicom.voi import linear, linear_exact, sigmoid
 from medaudit.errors import MissingElementError
 from medaudit.records.image import ReadingCopy
 
-VoiKind = Literal["header", "full-range", "window"]
-_KINDS: Final = ("header", "full-range", "window")
+VoiKind = Literal["header", "full-range", "window", "percentiles"]
+_KINDS: Final = ("header", "full-range", "window", "percentiles")
 _FUNCTIONS: Final = {"LINEAR": linear, "LINEAR_EXACT": linear_exact, "SIGMOID": sigmoid}
 
 
@@ -30,13 +30,16 @@ class VoiPolicy:
 
     ``header``: the file's VOI LUT, else its window number ``index`` (0-based), else the full range.
     ``full-range``: minimum to maximum of the modality values, padding left out. ``window``: ``center``
-    and ``width`` in modality values, by LINEAR.
+    and ``width`` in modality values, by LINEAR. ``percentiles``: between two ``percentiles`` of the image's own
+    modality values, padding left out. ``name`` is what the pipeline calls it.
     """
 
     kind: VoiKind = "header"
     center: float | None = None
     width: float | None = None
     index: int = 0
+    percentiles: tuple[float, float] | None = None
+    name: str = ""
 
     def __post_init__(self) -> None:
         if self.kind not in _KINDS:
@@ -45,6 +48,10 @@ class VoiPolicy:
         usable = self.center is not None and self.width is not None and self.width >= 1
         if self.kind == "window" and not usable:
             msg = f"VoiPolicy: expected center and width >= 1 for kind 'window'; got {self.center}, {self.width}"
+            raise ValueError(msg)
+        low, high = self.percentiles or (0, 0)
+        if self.kind == "percentiles" and not 0 <= low < high <= 100:
+            msg = f"VoiPolicy.percentiles: expected 0 <= low < high <= 100; got {self.percentiles}"
             raise ValueError(msg)
         if self.index < 0:
             msg = f"VoiPolicy.index: expected >= 0; got {self.index}"
@@ -86,10 +93,11 @@ class _Voi:
     words: str
 
 
-def display(image: DicomImage, voi: VoiPolicy = HEADER) -> DisplayImage:
+def display(image: DicomImage, voi: VoiPolicy = HEADER, *, overlays: bool = False) -> DisplayImage:
     """Run the grayscale pipeline of PS3.4 N.2 on one image; colour is only scaled to 0 .. 1.
 
-    Padding (0028,0120), (0028,0121) is left out of the full range and shown black.
+    Padding (0028,0120), (0028,0121) is left out of the full range and shown black. ``overlays`` draws overlay planes
+    in white, as a workstation does; otherwise the description says how many there are.
 
     Raises
     ------
@@ -98,17 +106,19 @@ def display(image: DicomImage, voi: VoiPolicy = HEADER) -> DisplayImage:
 
     """
     if image.is_colour:
-        return _colour(image)
-    modality, modality_words = _modality(image)
-    background = _padding(image) | ~np.isfinite(modality)
-    if background.all():
-        background = ~np.isfinite(modality)
-    if background.all():
+        return _overlaid(_colour(image), image, drawn=overlays)
+    numbers = _Numbers.of(image.stored)
+    modality, modality_words = _modality(image.dataset, numbers.values)
+    finite = np.isfinite(modality)
+    background = _padding(image.dataset, numbers.values) | ~finite
+    if background[numbers.present].all():
+        background = ~finite
+    inside = numbers.present & ~background
+    if not inside.any():
         msg = "Pixel Data: expected at least one finite value; got none"
         raise MissingElementError(msg)
-    span = (float(modality[~background].min()), float(modality[~background].max()))
-    modality = np.where(np.isfinite(modality), modality, span[0])
-    chosen = _voi(image.dataset, modality, span, voi)
+    modality = np.where(finite, modality, modality[inside].min())
+    chosen = _voi(image.dataset, modality, (inside, numbers), voi)
     inverted = (
         image.photometric_interpretation == "MONOCHROME1" or text_of(image.dataset, "PresentationLUTShape") == "INVERSE"
     )
@@ -117,15 +127,60 @@ def display(image: DicomImage, voi: VoiPolicy = HEADER) -> DisplayImage:
     if inverted:
         monochrome1 = image.photometric_interpretation == "MONOCHROME1"
         words.append(f"{'MONOCHROME1' if monochrome1 else 'Presentation LUT Shape INVERSE'} inverted")
-    if background.any():
+    if background[numbers.present].any():
         words.append("padding black")
-    return DisplayImage(
-        values=np.where(background, 0, level).astype(np.float32),
-        modality_values=modality.astype(np.float32),
+    shown = DisplayImage(
+        values=numbers.spread(np.where(background, 0, level)),
+        modality_values=numbers.spread(modality),
         inverted=inverted,
         window=chosen.window,
         description=", ".join(words),
     )
+    return _overlaid(shown, image, drawn=overlays)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Numbers:
+    """The numbers of an image, each once where they are whole and few: what is done to a number is done once.
+
+    ``values`` are the numbers, ``present`` says which of them occur, and ``counts`` how often (None: ``values`` is the
+    image itself). ``index`` is the place in ``values`` of every pixel.
+    """
+
+    values: NDArray[np.generic]
+    present: NDArray[np.bool_]
+    counts: NDArray[np.int64] | None
+    index: NDArray[np.int32] | None
+
+    @classmethod
+    def of(cls, stored: NDArray[np.generic]) -> "_Numbers":
+        if stored.dtype.kind in "iu" and stored.dtype.itemsize <= 2:
+            index = stored.astype(np.int32)
+            low = int(index.min())
+            index -= low
+            counts = np.bincount(index.ravel())
+            values = np.arange(low, low + len(counts)).astype(stored.dtype)
+            return cls(values, counts > 0, counts, index)
+        return cls(stored, np.ones(stored.shape, dtype=np.bool_), None, None)
+
+    def spread(self, of_values: NDArray[np.float64]) -> NDArray[np.float32]:
+        """What every number became, at every pixel that has it."""
+        single = of_values.astype(np.float32)
+        return single if self.index is None else single[self.index]
+
+
+def _overlaid(shown: DisplayImage, image: DicomImage, *, drawn: bool) -> DisplayImage:
+    """The picture with its overlay planes in white, or with the words that they are left out."""
+    planes = [plane for plane in image.overlays if plane.bits.any()]
+    if not planes:
+        return shown
+    words = f"{shown.description}, {len(planes)} overlay{'s' * (len(planes) > 1)} {'drawn' if drawn else 'not drawn'}"
+    if not drawn:
+        return replace(shown, description=words)
+    values = shown.values.copy()
+    for plane in planes:
+        values[plane.bits] = 1
+    return replace(shown, values=values, description=words)
 
 
 def reading_copy(shown: DisplayImage, max_side: int = 1024) -> ReadingCopy:
@@ -140,15 +195,19 @@ def reading_copy(shown: DisplayImage, max_side: int = 1024) -> ReadingCopy:
     height, width = shown.values.shape[:2]
     scale = min(1.0, max_side / max(height, width))
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    if shown.modality_values is None:
+    if shown.values.ndim == 3:
         planes = [_averaged(shown.values[..., channel], size) for channel in range(3)]
-        return ReadingCopy(shown=_to_uint8(np.stack(planes, axis=-1)))
+        picture = _to_uint8(np.stack(planes, axis=-1))
+    else:
+        picture = _to_uint8(_averaged(shown.values, size))
+    if shown.modality_values is None:
+        return ReadingCopy(shown=picture)
     modality = _averaged(shown.modality_values, size).astype(np.float64)
     low, high = float(modality.min()), float(modality.max())
     whole = high - low <= 65535 and bool((modality == np.rint(modality)).all())
     slope = 1.0 if whole or high == low else (high - low) / 65535
     return ReadingCopy(
-        shown=_to_uint8(_averaged(shown.values, size)),
+        shown=picture,
         values=np.rint((modality - low) / slope).astype(np.uint16),
         slope=slope,
         intercept=low,
@@ -174,17 +233,18 @@ def _colour(image: DicomImage) -> DisplayImage:
         bits, words = numbers_of(ds, "RedPaletteColorLookupTableDescriptor")[2:], "palette colour as RGB"
     else:
         bits, words = numbers_of(ds, "BitsStored"), "colour as RGB"
-    scale = 2 ** bits[0] - 1 if bits else 2.0 ** (8 * stored.dtype.itemsize) - 1
+    whole = 8 * stored.dtype.itemsize
+    scale = 2.0 ** (bits[0] if bits and 1 <= bits[0] <= whole else whole) - 1
     # A header that promises fewer bits than are used: the range that the numbers have.
     if stored.max() > scale:
-        scale = 2.0 ** (8 * stored.dtype.itemsize) - 1
+        scale = 2.0**whole - 1
     values = np.clip(stored.astype(np.float64) / scale, 0, 1).astype(np.float32)
     return DisplayImage(values, None, inverted=False, window=None, description=f"{words}, 0 .. {scale:g}, no window")
 
 
-def _modality(image: DicomImage) -> tuple[NDArray[np.float64], str]:
+def _modality(ds: Dataset, numbers: NDArray[np.generic]) -> tuple[NDArray[np.float64], str]:
     """Modality values and the words for it (PS3.3 C.11.1)."""
-    ds, stored = image.dataset, image.stored.astype(np.float64)
+    stored = numbers.astype(np.float64)
     if ds.get("ModalityLUTSequence"):
         return _through_table(apply_modality_lut, stored, ds, "Modality LUT"), "modality LUT"
     slope, intercept = numbers_of(ds, "RescaleSlope"), numbers_of(ds, "RescaleIntercept")
@@ -211,9 +271,8 @@ def _through_table(
         raise MissingElementError(msg) from None
 
 
-def _padding(image: DicomImage) -> NDArray[np.bool_]:
+def _padding(ds: Dataset, stored: NDArray[np.generic]) -> NDArray[np.bool_]:
     """Where the stored value is padding (PS3.3 C.7.5.1.1.2)."""
-    ds, stored = image.dataset, image.stored
     value, limit = numbers_of(ds, "PixelPaddingValue"), numbers_of(ds, "PixelPaddingRangeLimit")
     if len(value) != 1:
         return np.zeros(stored.shape, dtype=np.bool_)
@@ -230,9 +289,19 @@ def _as_stored(value: float, dtype: np.dtype[np.generic]) -> float:
     return value + 2 * half if dtype.kind == "u" and value < 0 else value
 
 
-def _voi(ds: Dataset, modality: NDArray[np.float64], span: tuple[float, float], voi: VoiPolicy) -> _Voi:
+def _voi(
+    ds: Dataset, modality: NDArray[np.float64], pixels: tuple[NDArray[np.bool_], _Numbers], voi: VoiPolicy
+) -> _Voi:
+    inside, numbers = modality[pixels[0]], pixels[1]
+    if voi.kind == "percentiles" and voi.percentiles:
+        every = inside if numbers.counts is None else np.repeat(inside, numbers.counts[pixels[0]])
+        low, high = (float(value) for value in np.percentile(every, voi.percentiles))
+        level = np.clip((modality - low) / ((high - low) or 1.0), 0, 1)
+        words = f"percentiles {voi.percentiles[0]:g} .. {voi.percentiles[1]:g}: {low:g} .. {high:g}"
+        return _Voi(level, _spanning((low, high)), f"{words} ({voi.name or 'pipeline'})")
+    span = (float(inside.min()), float(inside.max()))
     if voi.kind == "window" and voi.center is not None and voi.width is not None:
-        words = f"window {voi.center:g}/{voi.width:g} LINEAR (pipeline)"
+        words = f"window {voi.center:g}/{voi.width:g} LINEAR ({voi.name or 'pipeline'})"
         return _Voi(linear(modality, voi.center, voi.width), (voi.center, voi.width), words)
     if voi.kind == "full-range":
         return _full_range(modality, span, "")
@@ -261,7 +330,7 @@ def _header_window(ds: Dataset, modality: NDArray[np.float64], span: tuple[float
 def _voi_table(ds: Dataset, modality: NDArray[np.float64], span: tuple[float, float]) -> _Voi:
     """The first VOI LUT (PS3.3 C.11.2.1.1), scaled by the bits that its descriptor promises."""
     level = _through_table(apply_voi, modality, ds, "VOI LUT")
-    bits = numbers_of(ds.VOILUTSequence[0], "LUTDescriptor")[2]
+    bits = min(16.0, max(1.0, numbers_of(ds.VOILUTSequence[0], "LUTDescriptor")[2]))
     return _Voi(np.clip(level / (2**bits - 1), 0, 1), _spanning(span), "VOI LUT (header)")
 
 

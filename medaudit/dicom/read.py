@@ -1,19 +1,17 @@
 """One frame of one file -> DicomImage: the stored pixels and the header that describes them."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from copy import copy
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
-from pydicom.pixels.decoders.base import get_decoder
-from pydicom.pixels.processing import apply_color_lut
-from pydicom.uid import UID
+from pydicom.sequence import Sequence as DicomSequence
 
-from medaudit.dicom.apart import decode_apart
 from medaudit.dicom.dataset import (
     PARSE_ERRORS,
     OpenedDataset,
@@ -24,24 +22,10 @@ from medaudit.dicom.dataset import (
     settle,
     text_of,
 )
-from medaudit.dicom.dcmtk import EXTENDED, decompress_jpeg, find_dcmdjpeg
-from medaudit.dicom.frame import DECODE_ERRORS, decode_frame
+from medaudit.dicom.decode import Decoded, decode_frame
+from medaudit.dicom.overlay import Overlay
 from medaudit.dicom.scan import FileRef
-from medaudit.dicom.sop_classes import PICTURES
-from medaudit.errors import DecodeError, InputError, UnsupportedImageError
-
-# A frame of 16,384 x 16,384 grey pixels: larger than any radiograph, and 2 GiB in float64.
-FRAME_SAMPLE_LIMIT: Final = 2**28
-# An hour of cine at 30 frames a second has a tenth of this.
-FRAME_COUNT_LIMIT: Final = 2**20
-
-_INSTALL: Final[Mapping[str, str]] = {
-    EXTENDED: "install dcmtk (its dcmdjpeg is found on PATH), or medaudit[gpl]",
-    "1.2.840.10008.1.2.4.201": "install pylibjpeg-openjpeg",
-    "1.2.840.10008.1.2.4.202": "install pylibjpeg-openjpeg",
-    "1.2.840.10008.1.2.4.203": "install pylibjpeg-openjpeg",
-}
-_INSTALL_DEFAULT: Final = "convert the file with dcmconv, dcmdjpeg or gdcmconv"
+from medaudit.errors import UnsupportedImageError
 
 # Functional groups of enhanced objects that grayscale and geometry need (PS3.3 C.7.6.16.2).
 _FRAME_MACROS: Final = (
@@ -49,6 +33,7 @@ _FRAME_MACROS: Final = (
     "PixelValueTransformationSequence",
     "FrameVOILUTSequence",
     "PlaneOrientationSequence",
+    "PlanePositionSequence",
     "FrameAnatomySequence",
 )
 
@@ -78,6 +63,7 @@ class DicomImage:
     pixel_spacing: tuple[float, float] | None = None
     imager_pixel_spacing: tuple[float, float] | None = None
     patient_orientation: tuple[str, str] | None = None
+    overlays: tuple[Overlay, ...] = ()
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -95,6 +81,9 @@ class DicomImage:
 def read_image(source: FileRef | Path | str, *, frame: int = 0) -> DicomImage:
     """Decode one frame, and nothing else of the pixels.
 
+    Whether the SOP class is a picture in the sense of an audit is for :func:`medaudit.dicom.scan.is_picture` to say:
+    here every object with pixels is decoded.
+
     Parameters
     ----------
     source
@@ -107,31 +96,43 @@ def read_image(source: FileRef | Path | str, *, frame: int = 0) -> DicomImage:
     NotDicomError
         The bytes are not DICOM.
     UnsupportedImageError
-        No pixels, or a SOP class that stores no picture (segmentation, parametric map, RT dose ...).
+        The object has no pixels.
     DecodeError
         The pixels cannot be decoded here; the message says what was tried and what to install.
     InputError
         The file cannot be read, or has no such frame.
 
     """
+    (image,) = read_images(source, (frame,))
+    return image
+
+
+def read_images(source: FileRef | Path | str, frames: Iterable[int]) -> Iterator[DicomImage]:
+    """Decode some frames of one file, one after the other; the header is read once, and one frame is held at a time.
+
+    Parameters and errors are those of :func:`read_image`; ``frames`` are 0-based. Warnings are caught while a frame is
+    read: not for two threads at once.
+    """
     ref = source if isinstance(source, FileRef) else FileRef(Path(source), Path(source).name)
-    with ref.open() as stream, hushed():
-        opened = open_dataset(stream)
-        _require_picture(opened)
-        notes = [*opened.notes, *_lift_frame(opened.dataset, frame)]
-        notes += irregular(settle(opened.dataset))
-        _require_size(opened, frame)
-        with hushed() as caught:
-            stored, decoder = _decode(opened, ref, frame)
-            stored = _to_rgb(stored, opened)
-        notes += [f"the decoder reported {len(caught)} irregularities"] if caught else []
-        return _image(opened, stored, frame, decoder, tuple(notes))
+    with ref.open() as stream:
+        with hushed():
+            opened = open_dataset(stream)
+            if opened.pixels_at is None:
+                msg = "Pixel Data (7FE0,0010): expected pixels; the object has none; retrieve it again with its pixels"
+                raise UnsupportedImageError(msg)
+            groups = _Groups.taken_from(opened.dataset)
+            complaints = settle(opened.dataset)
+        for frame in frames:
+            with hushed():
+                lifted = replace(opened, dataset=copy(opened.dataset))
+                notes = [*opened.notes, *groups.lift(lifted.dataset, frame)]
+                notes += irregular(complaints + (settle(lifted.dataset) if groups else 0))
+                decoded = decode_frame(lifted, frame)
+            yield _image(lifted, decoded, frame, (*notes, *decoded.notes))
 
 
-def _image(
-    opened: OpenedDataset, stored: NDArray[np.generic], frame: int, decoder: str, notes: tuple[str, ...]
-) -> DicomImage:
-    ds = opened.dataset
+def _image(opened: OpenedDataset, decoded: Decoded, frame: int, notes: tuple[str, ...]) -> DicomImage:
+    ds, stored = opened.dataset, decoded.stored
     return DicomImage(
         stored=stored,
         dataset=ds,
@@ -139,7 +140,7 @@ def _image(
         photometric_interpretation="RGB" if stored.ndim == 3 else text_of(ds, "PhotometricInterpretation"),
         transfer_syntax=opened.transfer_syntax.name,
         transfer_syntax_uid=str(opened.transfer_syntax),
-        decoder=decoder,
+        decoder=decoded.decoder,
         pixel_sha256=pixel_digest(stored),
         study_uid=text_of(ds, "StudyInstanceUID"),
         series_uid=text_of(ds, "SeriesInstanceUID"),
@@ -147,13 +148,9 @@ def _image(
         pixel_spacing=_spacing(ds, "PixelSpacing"),
         imager_pixel_spacing=_spacing(ds, "ImagerPixelSpacing"),
         patient_orientation=_orientation(ds),
+        overlays=decoded.overlays,
         notes=notes,
     )
-
-
-def install_hint(transfer_syntax_uid: str) -> str:
-    """What a person can do where no decoder for a transfer syntax works."""
-    return _INSTALL.get(transfer_syntax_uid, _INSTALL_DEFAULT)
 
 
 def pixel_digest(stored: NDArray[np.generic]) -> str:
@@ -163,129 +160,49 @@ def pixel_digest(stored: NDArray[np.generic]) -> str:
     return digest.hexdigest()
 
 
-def _require_picture(opened: OpenedDataset) -> None:
-    if opened.sop_class_uid not in PICTURES:
-        name = UID(opened.sop_class_uid).name if opened.sop_class_uid.startswith("1.2.840.10008.") else "unknown class"
-        msg = f"SOP Class UID (0008,0016): expected a class that stores pictures; got {name}"
-        raise UnsupportedImageError(msg)
-    if opened.pixels_at is None:
-        msg = "Pixel Data (7FE0,0010): expected pixels; the object has none; retrieve it again with its pixels"
-        raise UnsupportedImageError(msg)
+@dataclass(frozen=True, slots=True, eq=False)
+class _Groups:
+    """The functional groups of an enhanced object (PS3.3 C.7.6.16), taken out of its header."""
 
+    shared: Sequence[Dataset]
+    per_frame: Sequence[Dataset]
+    notes: tuple[str, ...] = ()
 
-def _require_size(opened: OpenedDataset, frame: int) -> None:
-    """Hold what the header promises against the bounds, before anything is allocated."""
-    ds = opened.dataset
-    rows, columns, samples = (_whole(ds, keyword) for keyword in ("Rows", "Columns", "SamplesPerPixel"))
-    frames = _whole(ds, "NumberOfFrames") if text_of(ds, "NumberOfFrames") else 1
-    if min(rows, columns) < 1 or samples not in (1, 3) or frames < 1:
-        msg = (
-            "image size: expected Rows, Columns >= 1, Samples per Pixel 1 or 3, Number of Frames >= 1; "
-            f"got {rows}, {columns}, {samples}, {frames}"
-        )
-        raise DecodeError(msg)
-    if rows * columns * samples > FRAME_SAMPLE_LIMIT or frames > FRAME_COUNT_LIMIT:
-        msg = (
-            f"image size: expected at most {FRAME_SAMPLE_LIMIT} samples a frame and {FRAME_COUNT_LIMIT} frames; "
-            f"the header promises {rows} x {columns} x {samples}, {frames} frames"
-        )
-        raise DecodeError(msg)
-    if not 0 <= frame < frames:
-        msg = f"frame: expected 0 .. {frames - 1}; got {frame}"
-        raise InputError(msg)
+    @classmethod
+    def taken_from(cls, ds: Dataset) -> "_Groups":
+        taken: list[Sequence[Dataset]] = []
+        notes: list[str] = []
+        for keyword in ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"):
+            groups: Sequence[Dataset] = ()
+            if keyword in ds:
+                try:
+                    value = ds[keyword].value
+                    groups = value if isinstance(value, DicomSequence) else ()
+                except PARSE_ERRORS as error:
+                    notes.append(f"{keyword} is unusable ({type(error).__name__}) and was left out")
+                del ds[keyword]
+            taken.append(groups)
+        return cls(taken[0], taken[1], tuple(notes))
 
+    def __bool__(self) -> bool:
+        return bool(self.shared or self.per_frame)
 
-def _decode(opened: OpenedDataset, ref: FileRef, frame: int) -> tuple[NDArray[np.generic], str]:
-    """Stored pixels and the name of what decoded them: each plugin in turn, then dcmtk."""
-    try:
-        decoder = get_decoder(opened.encoding)
-    except NotImplementedError:
-        raise DecodeError(_failure(opened, "pydicom knows no decoder for it")) from None
-    tried = []
-    # Uncompressed pixels have no plugins: pydicom reads them itself.
-    for plugin in _plugins(decoder.available_plugins) if decoder.is_encapsulated else ("",):
-        try:
-            return _by_plugin(opened, ref, frame, plugin), plugin or "pydicom"
-        except (InputError, *DECODE_ERRORS) as error:
-            tried.append(f"{plugin or 'pydicom'} ({type(error).__name__})")
-    program = find_dcmdjpeg() if opened.encoding == EXTENDED else None
-    if program:
-        try:
-            with ref.open() as original, decompress_jpeg(program, original) as plain:
-                return decode_frame(open_dataset(plain), frame, ""), "dcmdjpeg (dcmtk)"
-        except (InputError, *DECODE_ERRORS) as error:
-            tried.append(f"dcmdjpeg ({type(error).__name__})")
-    raise DecodeError(_failure(opened, f"tried {', '.join(tried) or 'nothing, as no plugin is installed'}")) from None
-
-
-def _by_plugin(opened: OpenedDataset, ref: FileRef, frame: int, plugin: str) -> NDArray[np.generic]:
-    if plugin != "gdcm":
-        return decode_frame(opened, frame, plugin)
-    with ref.open() as stream:
-        return decode_apart(stream, frame, plugin)
-
-
-def _plugins(available: Sequence[str]) -> tuple[str, ...]:
-    """The plugins worth a try, in order.
-
-    Pillow goes last of several: it knows 8 bits best. gdcm is used where it is the only one (lossless
-    JPEG), and then in a process of its own.
-    """
-    safe = tuple(name for name in available if name != "gdcm")
-    return tuple(sorted(safe, key=lambda name: name == "pillow")) or tuple(available)
-
-
-def _failure(opened: OpenedDataset, what: str) -> str:
-    syntax = opened.transfer_syntax
-    name = f"{syntax.name} ({syntax})" if syntax.is_valid else "an invalid UID"
-    if not syntax.is_transfer_syntax or opened.encoding.is_encapsulated:
-        way_out = install_hint(syntax)
-    else:
-        way_out = "the pixels may be cut short: retrieve the file again"
-    return f"Transfer Syntax UID (0002,0010) {name}: expected to decode the pixels; {what}; {way_out}"
-
-
-def _to_rgb(stored: NDArray[np.generic], opened: OpenedDataset) -> NDArray[np.generic]:
-    """Palette colour through its tables (PS3.3 C.7.6.3.1.5); other pixels as they are."""
-    if text_of(opened.dataset, "PhotometricInterpretation") != "PALETTE COLOR":
-        return stored
-    try:
-        colours = apply_color_lut(stored, opened.dataset)[..., :3]
-    except PARSE_ERRORS as error:
-        msg = (
-            "Palette Color Lookup Table (0028,1101-1223): expected three usable tables; "
-            f"got {type(error).__name__}; export the image as RGB"
-        )
-        raise DecodeError(msg) from None
-    # pydicom reads plain 16-bit tables as little endian whatever the file is; segmented ones rightly.
-    plain = "RedPaletteColorLookupTableData" in opened.dataset
-    return colours.byteswap() if plain and colours.itemsize == 2 and not opened.encoding.is_little_endian else colours
-
-
-def _lift_frame(ds: Dataset, frame: int) -> tuple[str, ...]:
-    """Lift the functional groups of one frame to the top level, and drop those of all others."""
-    lifted = []
-    for keyword, index in (("SharedFunctionalGroupsSequence", 0), ("PerFrameFunctionalGroupsSequence", frame)):
-        if keyword not in ds:
-            continue
-        try:
-            groups = ds[keyword].value
-            for macro in _FRAME_MACROS if 0 <= index < len(groups) else ():
-                if groups[index].get(macro):
-                    ds.update(groups[index][macro].value[0])
-                    lifted.append(macro)
-        except PARSE_ERRORS as error:
-            return (f"{keyword} is unusable ({type(error).__name__}) and was left out",)
-        del ds[keyword]
-    return (
-        (f"taken from the functional groups of frame {frame + 1}: {', '.join(sorted(set(lifted)))}",) if lifted else ()
-    )
-
-
-def _whole(ds: Dataset, keyword: str) -> int:
-    """A whole number; 0 where the element is absent or none."""
-    values = numbers_of(ds, keyword)
-    return int(values[0]) if values and values[0].is_integer() else 0
+    def lift(self, ds: Dataset, frame: int) -> tuple[str, ...]:
+        """Lift the groups of one frame to the top level of ``ds``; what was done, in words."""
+        lifted: set[str] = set()
+        for groups, index in ((self.shared, 0), (self.per_frame, frame)):
+            if not 0 <= index < len(groups):
+                continue
+            for macro in _FRAME_MACROS:
+                try:
+                    items = groups[index].get(macro)
+                    if items:
+                        ds.update(items[0])
+                        lifted.add(macro)
+                except PARSE_ERRORS as error:
+                    return (*self.notes, f"{macro} is unusable ({type(error).__name__}) and was left out")
+        words = (f"taken from the functional groups of frame {frame + 1}: {', '.join(sorted(lifted))}",)
+        return (*self.notes, *words) if lifted else self.notes
 
 
 def _spacing(ds: Dataset, keyword: str) -> tuple[float, float] | None:

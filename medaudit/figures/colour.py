@@ -1,4 +1,4 @@
-"""The colour scale of relevance: absolute nats, zero always at the low end.
+"""The colour scale of relevance: absolute nats (or another quantity), zero always at the low end.
 
 A map is never stretched to its own range, so a flat map looks flat and two maps under one scale
 can be compared by eye. What the scale is belongs on the colour bar (:meth:`ColourScale.sentence`).
@@ -13,7 +13,7 @@ import numpy as np
 from cmap import Colormap
 from numpy.typing import NDArray
 
-from medaudit.records import RelevanceMap
+from medaudit.records import Quantity, RelevanceMap, TokenRelevance
 
 DEFAULT_COLORMAP = "plasma"
 """Perceptually uniform, readable with every common colour vision deficiency, and its bright end is a
@@ -21,6 +21,15 @@ saturated yellow, which no grey of an X-ray can be mistaken for."""
 
 MINIMUM_NATS = 0.01
 """A common scale never ends below this: less would paint numerical noise as evidence."""
+
+# As MINIMUM_NATS, for other quantities. Gradients and scores have no size of their own that could be called noise.
+_FLOORS = {
+    Quantity.NATS: MINIMUM_NATS,
+    Quantity.CHANGE: 1e-4,
+    Quantity.COSINE: 1e-2,
+    Quantity.GRADIENT: 1e-9,
+    Quantity.SCORE: 1e-9,
+}
 
 _NICE = (1.0, 1.2, 1.6, 2.0, 2.4, 3.2, 4.0, 5.0, 6.0, 8.0, 10.0)
 _LEVELS = 256
@@ -31,6 +40,8 @@ _LUMINANCE_TOLERANCE = 0.005
 @dataclass(frozen=True, slots=True)
 class ColourScale:
     """Nats -> colour: 0 is the low end of ``colormap``, ``maximum_nats`` and all above it the high end.
+
+    Where ``quantity`` is another, every number here is of that quantity. Negative relevance has the colour of zero.
 
     ``colormap`` is a name of the `cmap` catalogue; its relative luminance must never fall from the
     low end to the high end, so that more relevance is brighter in print and on every screen.
@@ -44,6 +55,7 @@ class ColourScale:
 
     maximum_nats: float
     colormap: str = DEFAULT_COLORMAP
+    quantity: Quantity = Quantity.NATS
 
     def __post_init__(self) -> None:
         if not math.isfinite(self.maximum_nats) or self.maximum_nats <= 0:
@@ -56,15 +68,28 @@ class ColourScale:
         """One scale for several maps: the maximum over all their tokens, rounded up (:func:`nice_ceiling`).
 
         No percentile and no per-map stretch: no token of these maps lies above the scale. Without
-        maps, or where all are zero, the scale ends at :data:`MINIMUM_NATS`.
+        maps, or where all are zero, the scale ends at :data:`MINIMUM_NATS` (a floor of its own for other
+        quantities).
+
+        Raises
+        ------
+        ValueError
+            The maps are not of one quantity.
+
         """
-        return cls.for_values((image.nats for image in maps), colormap)
+        shown = tuple(maps)
+        return cls.for_values((image.nats for image in shown), colormap, common_quantity(shown))
 
     @classmethod
-    def for_values(cls, values: Iterable[NDArray[np.float32]], colormap: str = DEFAULT_COLORMAP) -> "ColourScale":
+    def for_values(
+        cls,
+        values: Iterable[NDArray[np.float32]],
+        colormap: str = DEFAULT_COLORMAP,
+        quantity: Quantity = Quantity.NATS,
+    ) -> "ColourScale":
         """As :meth:`for_maps`, over arrays of nats of any shape; empty arrays count as zero."""
         highest = max((float(array.max(initial=0.0)) for array in values), default=0.0)
-        return cls(nice_ceiling(max(highest, MINIMUM_NATS)), colormap)
+        return cls(nice_ceiling(max(highest, _FLOORS[quantity])), colormap, quantity)
 
     def rgb(self, nats: NDArray[np.floating] | float) -> NDArray[np.uint8]:
         """Colours of ``nats``.
@@ -109,12 +134,28 @@ class ColourScale:
     def sentence(self, unit: str = "token", common_to: str = "all prompts of this image") -> str:
         """What the scale is, e.g. ``"0 to 3.2 nats per token, common to all prompts of this image"``."""
         shared = f", common to {common_to}" if common_to else ""
-        return f"0 to {self.maximum_nats:g} nats per {unit}{shared}"
+        return f"0 to {self.maximum_nats:g} {self.quantity.value} per {unit}{shared}"
 
     def bar(self, length: int, *, upright: bool = False) -> NDArray[np.uint8]:
         """A colour bar without labels: (1, length, 3) from low to high, or (length, 1, 3) from high to low."""
         ramp = self.rgb(np.linspace(0, self.maximum_nats, length))
         return ramp[::-1, None] if upright else ramp[None]
+
+
+def common_quantity(relevance: Sequence[RelevanceMap | TokenRelevance]) -> Quantity:
+    """The one quantity of several maps or texts; nats where there are none.
+
+    Raises
+    ------
+    ValueError
+        They have several: their numbers must not share a scale.
+
+    """
+    found = {one.quantity for one in relevance} or {Quantity.NATS}
+    if len(found) > 1:
+        msg = f"ColourScale: expected relevance of one quantity; got {', '.join(sorted(one.value for one in found))}"
+        raise ValueError(msg)
+    return found.pop()
 
 
 def blend_share(nats: NDArray[np.floating], scale: ColourScale) -> NDArray[np.float64]:

@@ -3,6 +3,8 @@
 import re
 from collections.abc import Mapping
 
+from medaudit.records import Prompt
+
 NOTHING = "\u2013"
 """What stands in a cell that has nothing to say."""
 
@@ -45,6 +47,11 @@ def count_of(count: int, noun: str) -> str:
 def words_of(key: str) -> str:
     """A key of a pipeline or a DICOM keyword in words: ``prompt_control``, ``PatientSex``, ``KVP``."""
     return _WORD_BEGINS.sub(" ", key).replace("_", " ")
+
+
+def report_mark(prompt: Prompt) -> str:
+    """How a report sentence stands to what it names, and where: "negated, findings"; '' for other prompts."""
+    return ", ".join(part for part in (prompt.assertion and prompt.assertion.value, prompt.section) if part)
 
 
 LEADING_ELEMENTS = (

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from medaudit.figures.colour import ColourScale, blend_share, luminance
+from medaudit.figures.colour import ColourScale, blend_share, common_quantity, luminance
 from medaudit.records import TokenRelevance
 
 WHITE_PAPER = (255, 255, 255)
@@ -38,8 +38,8 @@ def shade_words(text: TokenRelevance, scale: ColourScale, paper: Colour = WHITE_
 
 
 def words_scale(texts: tuple[TokenRelevance, ...]) -> ColourScale:
-    """One scale in nats per word for several prompts, by the rule of :meth:`ColourScale.for_maps`."""
-    return ColourScale.for_values(text.by_word() for text in texts)
+    """One scale per word for several prompts, by the rule of :meth:`ColourScale.for_maps`."""
+    return ColourScale.for_values((text.by_word() for text in texts), quantity=common_quantity(texts))
 
 
 def tint(nats: NDArray[np.floating], scale: ColourScale, paper: Colour = WHITE_PAPER) -> NDArray[np.uint8]:

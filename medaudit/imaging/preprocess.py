@@ -38,7 +38,8 @@ class PreprocessingSpec:
     """The preprocessing that a model was trained with; the model carries it.
 
     ``input_size`` is (rows, columns) in pixels. ``resize`` is the length in pixels that the shortest
-    side takes before a crop. ``mean`` and ``std`` are per channel of an image in [0, 1].
+    side takes before a crop. ``mean`` and ``std`` are per channel of an image in [0, 1]. ``antialias`` is
+    Pillow's rule, which nearly every published model uses; without it a smaller picture is sampled, not averaged.
     """
 
     input_size: tuple[int, int]
@@ -47,6 +48,7 @@ class PreprocessingSpec:
     interpolation: str
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
+    antialias: bool = True
 
     def __post_init__(self) -> None:
         if self.interpolation not in ("bicubic", "bilinear"):
@@ -125,28 +127,30 @@ def _fit_steps(fit: Fit, spec: PreprocessingSpec, size: Sequence[int]) -> list[A
 
     rows, columns = spec.input_size
     if fit is Fit.SQUASH:
-        return [_resize((rows, columns), spec.interpolation)]
+        return [_resize((rows, columns), spec)]
     height, width = size
     if fit is Fit.PAD:
         ratio = min(rows / height, columns / width)
         inner = (min(rows, max(1, round(height * ratio))), min(columns, max(1, round(width * ratio))))
-        return [_resize(inner, spec.interpolation), SpatialPad((rows, columns), mode="constant")]
+        return [_resize(inner, spec), SpatialPad((rows, columns), mode="constant")]
     # The longer side is truncated and the crop's start is floored: torchvision's and Hugging Face's rule.
     short = min(height, width)
     scaled = (int(spec.resize * height / short), int(spec.resize * width / short))
     start = ((scaled[0] - rows) // 2, (scaled[1] - columns) // 2)
     crop = SpatialCrop(roi_start=start, roi_end=(start[0] + rows, start[1] + columns))
-    return [_resize(scaled, spec.interpolation), crop]
+    return [_resize(scaled, spec), crop]
 
 
-def _resize(size: tuple[int, int], interpolation: str) -> Any:  # noqa: ANN401 - a callable on an untyped MetaTensor
-    """Antialiased resize as the published models use it (Pillow's rule), keeping the affine.
+def _resize(size: tuple[int, int], spec: PreprocessingSpec) -> Any:  # noqa: ANN401 - a callable on an untyped MetaTensor
+    """Resize as the published models do (Pillow's rule, unless the spec says otherwise), keeping the affine.
 
     MONAI's own ``Resize`` smooths with a Gaussian and then samples, which is another picture.
     """
 
     def step(picture: Any) -> Any:  # noqa: ANN401
-        resized = interpolate(picture.as_tensor()[None], size=size, mode=interpolation, antialias=True)[0]
+        resized = interpolate(picture.as_tensor()[None], size=size, mode=spec.interpolation, antialias=spec.antialias)[
+            0
+        ]
         scaling = torch.eye(4, dtype=torch.float64)
         for axis, (before, after) in enumerate(zip(picture.shape[1:], size, strict=True)):
             # Pixel edges stay on pixel edges, so centres move: index -> ratio * (index + 1/2) - 1/2.

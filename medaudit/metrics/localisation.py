@@ -55,6 +55,52 @@ def contrast_to_noise(relevance: ArrayLike, region: ArrayLike) -> float:
     return float(within.mean() - without.mean()) / spread if spread else 0.0
 
 
+def energy_share(relevance: ArrayLike, region: ArrayLike) -> float:
+    """Share of the positive relevance that lies in the region (the energy-based pointing game, Wang et al. 2020).
+
+    By chance it is the share of the area. A map without positive relevance has none there: 0. NaN is left out.
+
+    Parameters
+    ----------
+    relevance
+        (rows, columns).
+    region
+        (rows, columns) in 0 .. 1: a mask, or the share of each place that the region covers.
+
+    """
+    values, covered = np.asarray(relevance, dtype=np.float64), np.asarray(region, dtype=np.float64)
+    _check_shapes(values, covered)
+    positive = np.where(np.isfinite(values), np.maximum(values, 0), 0)
+    total = float(positive.sum())
+    return float((positive * covered).sum()) / total if total else 0.0
+
+
+def average_precision(relevance: ArrayLike, region: ArrayLike) -> float:
+    """Area under the precision-recall curve of pixels, as the mean precision at each pixel of the region.
+
+    Pixels of equal relevance are taken together, so a constant map gets the share of the area, which is chance.
+    NaN is left out.
+
+    Raises
+    ------
+    ValueError
+        The shapes differ, or no seen pixel lies in the region.
+
+    """
+    values, inside = np.asarray(relevance, dtype=np.float64), np.asarray(region, dtype=np.bool_)
+    _check_shapes(values, inside)
+    seen = np.isfinite(values)
+    score, truth = values[seen], inside[seen]
+    if not truth.any():
+        msg = "average_precision: expected a region that the map sees; got none of it"
+        raise ValueError(msg)
+    order = np.argsort(-score, kind="stable")
+    ordered, hits = score[order], np.cumsum(truth[order])
+    last = np.flatnonzero(np.append(ordered[1:] != ordered[:-1], True))
+    precision, recall = hits[last] / (last + 1), hits[last] / hits[-1]
+    return float(np.sum(np.diff(recall, prepend=0.0) * precision))
+
+
 def _check_shapes(values: NDArray[np.float64], region: NDArray[np.generic]) -> None:
     if values.shape != region.shape:
         msg = f"map and region: expected one shape; got {values.shape} and {region.shape}"

@@ -12,12 +12,15 @@ from torch.nn.functional import normalize
 from transformers import AutoTokenizer, CLIPModel
 
 from medaudit.errors import ModelLayoutError, ModelMissingError
-from medaudit.imaging.preprocess import Fit, PreprocessingSpec
-from medaudit.models.interface import Hidden, VisionLanguageModel
+from medaudit.models.cards import model_card
+from medaudit.models.hf_config import HF_FILES
+from medaudit.models.interface import Hidden, Score, ScoreKind, VisionLanguageModel
+from medaudit.models.manifest import read_manifest
+from medaudit.models.published import hugging_face_preprocessing, overridden
 from medaudit.models.tokens import limited, tokenizer_of
 from medaudit.models.transformer import PreNormBlock, SelfAttention, TransformerTower, pooled_state
-from medaudit.models.weights import checksums, freeze, quiet_transformers, read_json
-from medaudit.records import ModelCard, TokenGrid
+from medaudit.models.weights import freeze, quiet_transformers
+from medaudit.records import TokenGrid
 
 FAMILY = "clip"
 
@@ -26,8 +29,7 @@ LibraryClip = Any
 
 # Before transformers PR 24773 every CLIP config said 2 and the library pooled at the largest id instead.
 LEGACY_EOS_TOKEN_ID = 2
-# PIL's filter numbers, as ``resample`` in preprocessor_config.json.
-_FILTERS = {2: "bilinear", 3: "bicubic"}
+_BICUBIC = 3
 
 
 class ClipVisionTower(TransformerTower):
@@ -40,7 +42,7 @@ class ClipVisionTower(TransformerTower):
         self._post_norm, self._projection = vision.post_layernorm, model.visual_projection
         config = model.config.vision_config
         side = config.image_size // config.patch_size
-        self.grid = TokenGrid(rows=side, columns=side, prefix=1)
+        self.grid: TokenGrid = TokenGrid(rows=side, columns=side, prefix=1)
 
     def embed(self, inputs: Tensor, mask: Tensor | None = None) -> Hidden:
         """(B, 3, H, W) normalised pixels -> tokens before block 0; images have no mask."""
@@ -123,7 +125,8 @@ def load(folder: Path, device: torch.device) -> VisionLanguageModel:
         The folder lacks a file or holds something else; the message says which and what to do.
 
     """
-    spec = _preprocessing(folder)
+    manifest = read_manifest(folder)
+    spec = overridden(folder, hugging_face_preprocessing(folder, crops=True, resample=_BICUBIC), manifest)
     tokenizer = tokenizer_of(folder, AutoTokenizer)
     model = load_weights(folder).to(device)
     vision, text = towers(model)
@@ -132,18 +135,11 @@ def load(folder: Path, device: torch.device) -> VisionLanguageModel:
         msg = f"{folder}: preprocessor_config.json makes {spec.input_size} pixels, config.json expects {(size, size)}"
         raise ModelLayoutError(msg)
     limit: int = model.config.text_config.max_position_embeddings
-    side = size // model.config.vision_config.patch_size
-    card = ModelCard(
-        name=folder.name,
-        family=FAMILY,
-        files=checksums(folder, _FILES),
-        input_size=spec.input_size,
-        grid=(side, side),
-        score="softmax over prompts of the scaled cosine",
-        notes=_notes(folder),
+    score = Score(ScoreKind.SOFTMAX, float(model.logit_scale.exp()))
+    card = model_card(
+        folder, manifest, family=FAMILY, spec=spec, grid=vision.grid, score=score, files=(*_WEIGHT_FILES, *HF_FILES)
     )
-
-    return VisionLanguageModel(vision, text, limited(tokenizer, limit, card.name), spec, card, device)
+    return VisionLanguageModel(vision, text, limited(tokenizer, limit, card.name), spec, card, device, score)
 
 
 _WEIGHT_FILES = (
@@ -151,16 +147,6 @@ _WEIGHT_FILES = (
     "model.safetensors.index.json",
     "pytorch_model.bin",
     "pytorch_model.bin.index.json",
-)
-_FILES = (
-    *_WEIGHT_FILES,
-    "config.json",
-    "merges.txt",
-    "preprocessor_config.json",
-    "special_tokens_map.json",
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "vocab.json",
 )
 
 
@@ -180,38 +166,3 @@ def _blocks(layers: Any) -> list[PreNormBlock]:  # noqa: ANN401 - the library's 
         )
         for layer in layers
     ]
-
-
-def _preprocessing(folder: Path) -> PreprocessingSpec:
-    """Preprocessing as the folder's preprocessor_config.json publishes it."""
-    path = folder / "preprocessor_config.json"
-    config = read_json(path)
-    try:
-        mean, std = (tuple(float(value) for value in config[key]) for key in ("image_mean", "image_std"))
-        crops = bool(config.get("do_center_crop", True))
-        size = _size(config["crop_size" if crops else "size"])
-        resize = config["size"]
-        shortest = resize.get("shortest_edge", size[0]) if isinstance(resize, dict) else int(resize)
-        return PreprocessingSpec(
-            input_size=size,
-            resize=int(shortest),
-            fit=Fit.CROP if crops else Fit.SQUASH,
-            interpolation=_FILTERS[config.get("resample", 3)],
-            mean=(mean[0], mean[1], mean[2]),
-            std=(std[0], std[1], std[2]),
-        )
-    except (KeyError, IndexError, TypeError, ValueError) as error:
-        msg = f"{path}: cannot be used as CLIP preprocessing: {type(error).__name__}: {error}"
-        raise ModelLayoutError(msg) from error
-
-
-def _size(value: int | dict[str, int]) -> tuple[int, int]:
-    if isinstance(value, dict):
-        return (value["height"], value["width"]) if "height" in value else (value["shortest_edge"],) * 2
-    return value, value
-
-
-def _notes(folder: Path) -> tuple[str, ...]:
-    """What the maker of a folder wants a reader to know: ``medaudit.json``, written beside the weights."""
-    path = folder / "medaudit.json"
-    return tuple(str(note) for note in read_json(path).get("notes", ())) if path.is_file() else ()

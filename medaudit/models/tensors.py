@@ -1,12 +1,13 @@
 """A checkpoint's tensors by name, turned into modules; what is missing, unknown or misshapen is refused by name."""
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from medaudit.errors import ModelLayoutError, ModelMissingError
+from medaudit.errors import ModelLayoutError
+from medaudit.models.checkpoint import read_checkpoint
 
 
 class Tensors:
@@ -22,18 +23,23 @@ class Tensors:
         Tensors by their names in the checkpoint.
     device
         Where the taken tensors go.
+    header
+        What a training checkpoint holds beside its tensors (plain values only).
 
     """
 
-    def __init__(self, path: Path, values: dict[str, Tensor], device: torch.device) -> None:
-        self._path = path
+    def __init__(
+        self, path: Path, values: dict[str, Tensor], device: torch.device, header: Mapping[str, object] | None = None
+    ) -> None:
+        self.path = path
+        self.header = header or {}
         self._device = device
         self._values = values
         self._taken: set[str] = set()
 
     @classmethod
     def read(cls, folder: Path, names: tuple[str, ...], device: torch.device) -> "Tensors":
-        """Read the first of ``names`` that the folder holds: ``.safetensors``, or a pickle of plain tensors only.
+        """Read the first of ``names`` that the folder holds; see :func:`medaudit.models.checkpoint.read_checkpoint`.
 
         Raises
         ------
@@ -43,26 +49,21 @@ class Tensors:
             The file is damaged, or holds anything but tensors.
 
         """
-        path = next((folder / name for name in names if (folder / name).is_file()), None)
-        if path is None:
-            msg = f"{folder}: no weights; expected one of {', '.join(names)}"
-            raise ModelMissingError(msg)
-        try:
-            if path.suffix == ".safetensors":
-                return cls(path, load_file(path), device)
-            # weights_only: a pickle may run code when it is read; this reader builds tensors and nothing else.
-            content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-        except (OSError, RuntimeError, ValueError, EOFError) as error:
-            msg = f"{path}: not a readable checkpoint ({type(error).__name__}); fetch the file again"
-            raise ModelLayoutError(msg) from error
-        except Exception as error:
-            if type(error).__name__ != "UnpicklingError":
-                raise
-            msg = f"{path}: holds more than tensors and is refused; ask its makers for safetensors"
-            raise ModelLayoutError(msg) from error
-        values = content.get("state_dict", content) if isinstance(content, dict) else {}
-        plain = {str(name).removeprefix("module."): value for name, value in values.items() if torch.is_tensor(value)}
-        return cls(path, plain, device)
+        path, values, header = read_checkpoint(folder, names)
+        return cls(path, values, device, header)
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Names of all tensors in the checkpoint."""
+        return frozenset(self._values)
+
+    def has(self, name: str) -> bool:
+        """Whether the checkpoint holds a tensor of this name."""
+        return name in self._values
+
+    def ignore(self, unused: Callable[[str], bool]) -> None:
+        """Leave out the tensors whose names ``unused`` accepts: parts that an embedding does not need."""
+        self._taken |= {name for name in self._values if unused(name)}
 
     def count(self, prefix: str) -> int:
         """How many numbered parts ``prefix.0``, ``prefix.1`` ... there are."""
@@ -80,13 +81,13 @@ class Tensors:
         """
         value = self._values.get(name)
         if value is None:
-            msg = f"{self._path}: {name} is missing; the file is of another layout, or incomplete"
+            msg = f"{self.path}: {name} is missing; the file is of another layout, or incomplete"
             raise ModelLayoutError(msg)
         if len(shape) != value.ndim or any(
             want not in (None, got) for want, got in zip(shape, value.shape, strict=True)
         ):
             wanted = " x ".join("any" if length is None else str(length) for length in shape)
-            msg = f"{self._path}: {name}: expected {wanted}; got {' x '.join(map(str, value.shape))}"
+            msg = f"{self.path}: {name}: expected {wanted}; got {' x '.join(map(str, value.shape))}"
             raise ModelLayoutError(msg)
         self._taken.add(name)
         return value.to(self._device, torch.float32)
@@ -103,6 +104,28 @@ class Tensors:
         module.bias = frozen(self.take(f"{name}.bias", (width,)))
         return module
 
+    def convolution(self, name: str, *, stride: int = 1, padding: int = 0, bias: bool = False) -> nn.Conv2d:
+        """``name.weight`` (outputs, inputs, rows, columns), and ``name.bias``, as a convolution."""
+        weight = self.take(f"{name}.weight", (None, None, None, None))
+        outputs, inputs, rows, columns = weight.shape
+        module = nn.Conv2d(inputs, outputs, (rows, columns), stride, padding, bias=bias, device="meta")
+        module.weight = frozen(weight)
+        if bias:
+            module.bias = frozen(self.take(f"{name}.bias", (outputs,)))
+        return module
+
+    def batch_norm(self, name: str, width: int) -> nn.BatchNorm2d:
+        """``name``'s weight, bias and running statistics as a batch norm in evaluation mode."""
+        module = nn.BatchNorm2d(width, device="meta")
+        module.weight = frozen(self.take(f"{name}.weight", (width,)))
+        module.bias = frozen(self.take(f"{name}.bias", (width,)))
+        module.running_mean = self.take(f"{name}.running_mean", (width,))
+        module.running_var = self.take(f"{name}.running_var", (width,))
+        # It counts the batches of training, and is no part of the result.
+        self._taken.add(f"{name}.num_batches_tracked")
+        module.num_batches_tracked = None
+        return module.eval()
+
     def finish(self, *, ignored: tuple[str, ...] = ()) -> None:
         """Refuse what nobody took: a tensor that is not used means that the model is another one.
 
@@ -115,7 +138,7 @@ class Tensors:
         left = sorted(set(self._values) - self._taken - set(ignored))
         if left:
             shown = ", ".join(left[:5]) + (f" and {len(left) - 5} more" if len(left) > 5 else "")
-            msg = f"{self._path}: unknown tensors: {shown}; the file is of another layout"
+            msg = f"{self.path}: unknown tensors: {shown}; the file is of another layout"
             raise ModelLayoutError(msg)
 
 

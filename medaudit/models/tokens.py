@@ -10,12 +10,16 @@ from tokenizers import BertWordPieceTokenizer, Tokenizer
 
 from medaudit.errors import ModelError, ModelLayoutError, ModelMissingError
 from medaudit.models.interface import TokenizedPrompt
+from medaudit.models.weights import read_json
 from medaudit.records.relevance import NO_WORD
+
+Tokenize = Callable[[str], TokenizedPrompt]
+"""Reads one prompt."""
 
 _FILES = ("tokenizer.json", "vocab.json", "vocab.txt")
 
 
-def tokenizer_of(folder: Path, loader: Any) -> Callable[[str], TokenizedPrompt]:  # noqa: ANN401 - transformers' AutoTokenizer
+def tokenizer_of(folder: Path, loader: Any) -> Tokenize:  # noqa: ANN401 - transformers' AutoTokenizer
     """Load a folder's tokenizer; the result turns one prompt into ids without padding.
 
     Raises
@@ -49,8 +53,11 @@ def tokenizer_of(folder: Path, loader: Any) -> Callable[[str], TokenizedPrompt]:
     return tokenize
 
 
-def bert_tokenizer(folder: Path) -> Callable[[str], TokenizedPrompt]:
-    """Load a BERT tokenizer from ``tokenizer.json``, else from ``vocab.txt`` (lower case, as BiomedBERT's).
+def bert_tokenizer(folder: Path) -> Tokenize:
+    """Load a BERT tokenizer from ``tokenizer.json``, else from ``vocab.txt``.
+
+    Text is put in lower case unless tokenizer_config.json says ``do_lower_case: false``, which is the libraries'
+    default too: BioClinicalBERT's published folder does not say so, and its models were trained in lower case.
 
     Raises
     ------
@@ -69,10 +76,24 @@ def bert_tokenizer(folder: Path) -> Callable[[str], TokenizedPrompt]:
             tokenizer = Tokenizer.from_file(str(whole))
         else:
             lines = vocabulary.read_text(encoding="utf-8").splitlines()
-            tokenizer = BertWordPieceTokenizer({line: index for index, line in enumerate(lines)}, lowercase=True)
+            tokenizer = BertWordPieceTokenizer(
+                {line: index for index, line in enumerate(lines)}, lowercase=_lowers(folder)
+            )
+    except ModelError:
+        raise
     except Exception as error:  # the library raises bare Exceptions
         msg = f"{folder}: the tokenizer cannot be loaded: {error}"
         raise ModelLayoutError(msg) from error
+    return plain_tokenizer(tokenizer)
+
+
+def _lowers(folder: Path) -> bool:
+    path = folder / "tokenizer_config.json"
+    return bool(read_json(path).get("do_lower_case", True)) if path.is_file() else True
+
+
+def plain_tokenizer(tokenizer: Tokenizer) -> Tokenize:
+    """Read one prompt with a tokenizer of the ``tokenizers`` library: every token, no padding, nothing cut."""
     tokenizer.no_truncation()
     tokenizer.no_padding()
 
@@ -84,7 +105,23 @@ def bert_tokenizer(folder: Path) -> Callable[[str], TokenizedPrompt]:
     return tokenize
 
 
-def limited(tokenize: Callable[[str], TokenizedPrompt], limit: int, model: str) -> Callable[[str], TokenizedPrompt]:
+def padded(tokenize: Tokenize, length: int, pad: int, name: str) -> Tokenize:
+    """Wrap a tokenizer so that every prompt has ``length`` tokens: the rest are ``pad``, called ``name``.
+
+    For models that were trained so and attend to the padding. A longer prompt is left as it is.
+    """
+
+    def filled(text: str) -> TokenizedPrompt:
+        prompt = tokenize(text)
+        rest = max(0, length - prompt.ids.shape[1])
+        ids = torch.cat([prompt.ids, torch.full((1, rest), pad, dtype=prompt.ids.dtype)], dim=1)
+        tokens, words = prompt.tokens + (name,) * rest, prompt.word_of_token + (NO_WORD,) * rest
+        return TokenizedPrompt(ids, prompt.mask, tokens, prompt.words, words)
+
+    return filled
+
+
+def limited(tokenize: Tokenize, limit: int, model: str) -> Tokenize:
     """Wrap a tokenizer so that a prompt of more than ``limit`` tokens is refused, never cut.
 
     The result raises :class:`medaudit.errors.ModelError`.

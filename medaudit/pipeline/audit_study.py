@@ -6,14 +6,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from medaudit.attribution.method import Method, Noise
-from medaudit.audit.case import judge
+from medaudit.audit.case import Case, Depth, Questions
+from medaudit.audit.judge import judge
 from medaudit.audit.verdict import Threshold
-from medaudit.dicom.grayscale import VoiPolicy, display, reading_copy
+from medaudit.dicom.grayscale import DisplayImage, VoiPolicy, reading_copy
+from medaudit.dicom.plain import PlainRef, display_plain, plain_elements, read_plain
 from medaudit.dicom.privacy import Pseudonyms, allowed_elements
 from medaudit.dicom.read import DicomImage, read_image
 from medaudit.dicom.scan import FileRef, Study
+from medaudit.dicom.windows import display_view
 from medaudit.errors import MedauditError, ModelError
+from medaudit.imaging.areas import areas_on_input, find_areas
 from medaudit.imaging.preprocess import Fit, preprocess
+from medaudit.imaging.regions import text_notes, text_regions
 from medaudit.models.interface import VisionLanguageModel
 from medaudit.pipeline.choose import Choice, ChosenImage
 from medaudit.pipeline.spec import PipelineSpec
@@ -76,13 +81,15 @@ class Bench:
     """Everything that is the same for every study of a run, settled once.
 
     ``prompts`` are the pipeline's, each known to fit the model; ``fit`` is None where the model's own holds.
+    ``views`` are the pictures that one frame gives, as :meth:`medaudit.pipeline.spec.Display.views` has them.
     """
 
     spec: PipelineSpec
     prompts: tuple[Prompt, ...]
-    voi: VoiPolicy
+    views: Mapping[str, tuple[VoiPolicy, ...]]
     fit: Fit | None
     thresholds: Mapping[str, Threshold]
+    questions: Questions
     model: VisionLanguageModel
     method: Method
     pseudonyms: Pseudonyms
@@ -123,9 +130,10 @@ def audit_study(study: Study, choice: Choice, bench: Bench) -> StudyResult:
         ref = chosen.instance.ref
         try:
             with stage("read"):
-                image = read_image(ref, frame=chosen.frame)
-                elements = allowed_elements(image.dataset, keep_identifiers=bench.keep_identifiers)
-            images.append(_audit_image(image, elements, chosen, text.prompts, bench))
+                image, elements = _read(chosen, bench)
+            # Colour has no windows, so it has one view.
+            views = list(bench.views)[: 1 if image.is_colour else None]
+            images += [_audit_image(image, elements, chosen, bench, view=view, report=text.prompts) for view in views]
         except StageError as error:
             files[ref.label] = bench.failed(ref, error, code)
         else:
@@ -137,26 +145,43 @@ def audit_study(study: Study, choice: Choice, bench: Bench) -> StudyResult:
     return StudyResult(audit, tuple(files.values()), failures)
 
 
+def _read(chosen: ChosenImage, bench: Bench) -> tuple[DicomImage, dict[str, str]]:
+    """The pixels, and the elements that may be kept."""
+    ref, keep = chosen.instance.ref, bench.keep_identifiers
+    if isinstance(ref, PlainRef):
+        image = read_plain(ref)
+        return image, plain_elements(image, ref, keep_identifiers=keep)
+    image = read_image(ref, frame=chosen.frame)
+    return image, allowed_elements(image.dataset, keep_identifiers=keep)
+
+
 def _audit_image(
     image: DicomImage,
     elements: Mapping[str, str],
     chosen: ChosenImage,
-    report: Sequence[Prompt],
     bench: Bench,
+    *,
+    view: str,
+    report: Sequence[Prompt],
 ) -> ImageAudit:
     spec, model, study = bench.spec, bench.model, bench.study_code(chosen.instance.study_uid)
     with stage("display"):
-        shown = display(image, bench.voi)
+        shown = _display(image, chosen, bench.views[view], overlays=spec.display.overlays)
         reading = reading_copy(shown, spec.display.reading_copy_side)
     with stage("imaging"):
+        texts = text_regions(shown.values)
+        written = text_notes(texts, elements.get("BurnedInAnnotation", ""))
         seen = preprocess(shown, model.preprocessing, model.grid, transforms=spec.transforms, fit=bench.fit)
     with stage("attribution"):
         sentences, notes = _readable(report, bench)
         # The scan's UIDs, not the header's: a file without one has a stand-in there.
-        instance = f"{chosen.instance.sop_instance_uid}#{image.frame}"
-        attributions = bench.method.explain(model, seen, (*bench.prompts, *sentences), Noise(bench.seed, instance))
+        instance = f"{chosen.instance.sop_instance_uid}#{image.frame}{f'#{view}' if view else ''}"
+        noise = Noise(bench.seed, instance)
+        attributions = bench.method.explain(model, seen, (*bench.prompts, *sentences), noise)
     with stage("audit"):
-        measurements, findings = judge(attributions, bench.thresholds)
+        areas = areas_on_input(find_areas(shown.values, texts), seen.grid_map)
+        case = Case(model, bench.method, seen, attributions, noise, areas, bench.questions, Depth(spec.checks))
+        measurements, findings = judge(case, bench.thresholds)
     rows, columns = image.stored.shape[:2]
     record = ImageRecord(
         study=study,
@@ -166,16 +191,25 @@ def _audit_image(
         rows=rows,
         columns=columns,
         elements=elements,
-        transfer_syntax=f"{image.transfer_syntax} ({image.transfer_syntax_uid})",
+        transfer_syntax=f"{image.transfer_syntax} ({image.transfer_syntax_uid or 'no DICOM object'})",
         decoder=image.decoder,
         display=shown.description,
         pixel_sha256=image.pixel_sha256,
         patient_orientation=image.patient_orientation,
         pixel_spacing=image.pixel_spacing,
         imager_pixel_spacing=image.imager_pixel_spacing,
-        notes=tuple(dict.fromkeys((*chosen.instance.notes, *image.notes, *notes))),
+        notes=tuple(dict.fromkeys((*chosen.instance.notes, *chosen.notes, *image.notes, *notes, *written))),
     )
     return ImageAudit(record, reading, seen.grid_map, attributions, measurements, findings)
+
+
+def _display(
+    image: DicomImage, chosen: ChosenImage, policies: tuple[VoiPolicy, ...], *, overlays: bool
+) -> DisplayImage:
+    """One view of an image: through one window, or through three as its channels."""
+    if isinstance(chosen.instance.ref, PlainRef) and len(policies) == 1:
+        return display_plain(image, policies[0])
+    return display_view(image, policies, overlays=overlays)
 
 
 def _readable(report: Sequence[Prompt], bench: Bench) -> tuple[list[Prompt], list[str]]:

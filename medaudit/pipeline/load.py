@@ -1,12 +1,15 @@
 """Pipeline files: find one by name or path, read it, validate it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import get_args
 
 from medaudit.errors import PipelineError
-from medaudit.pipeline.spec import PipelineSpec
+from medaudit.pipeline.spec import CheckDepth, PipelineSpec
 from medaudit.resources import pipelines_folder, shipped
 from medaudit.yamlfile import read_text, read_yaml
+
+CHECK_DEPTHS: tuple[str, ...] = get_args(CheckDepth)
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +19,23 @@ class Pipeline:
     spec: PipelineSpec
     yaml: str
     path: Path
+
+
+def with_checks(pipeline: Pipeline, depth: str | None) -> Pipeline:
+    """The same pipeline, its checks of another depth; None leaves it as it is.
+
+    Raises
+    ------
+    PipelineError
+        No such depth.
+
+    """
+    if depth is None:
+        return pipeline
+    if depth not in CHECK_DEPTHS:
+        msg = f"checks: expected one of {', '.join(CHECK_DEPTHS)}; got {depth!r}"
+        raise PipelineError(msg)
+    return replace(pipeline, spec=pipeline.spec.model_copy(update={"checks": depth}))
 
 
 def find_pipeline(name_or_path: str) -> Path:

@@ -18,29 +18,39 @@ from typing import Protocol
 import torch
 
 from medaudit.attribution.registry import build_method
+from medaudit.audit.case import Depth, Load, Questions
+from medaudit.audit.judge import cost
 from medaudit.audit.verdict import Threshold
-from medaudit.dicom.grayscale import VoiPolicy
+from medaudit.dicom.manifest import find_manifest, read_manifest
+from medaudit.dicom.plain import with_plain_images
 from medaudit.dicom.privacy import Pseudonyms
 from medaudit.dicom.scan import Inventory, Study, scan
 from medaudit.errors import StoreError, UsageError
 from medaudit.imaging.preprocess import Fit
+from medaudit.imaging.regions import TEXT_LIKE
 from medaudit.models.interface import VisionLanguageModel
 from medaudit.models.registry import load_model
+from medaudit.models.sanity import examined
 from medaudit.pipeline.audit_study import Bench, audit_study
 from medaudit.pipeline.choose import Choice, choose
 from medaudit.pipeline.load import Pipeline
 from medaudit.pipeline.text import Sentences
-from medaudit.records import FileFate, FileRecord, Prompt, RunRecord
+from medaudit.records import FileFate, FileRecord, Prompt, PromptKind, RunRecord
 from medaudit.store.audit_store import AuditStore
 
 # What a result depends on; written into every run.
 RECORDED_PACKAGES = ("medaudit", "monai", "numpy", "pydicom", "torch", "transformers", "tokenizers", "safetensors")
 KEY_FILE = "pseudonym.key"
+# Seconds of checks from which an estimate is told.
+WORTH_TELLING = 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class AuditRequest:
-    """What a user asks for. ``limit`` is how many studies this run audits at most; None is all."""
+    """What a user asks for. ``limit`` is how many studies this run audits at most; None is all.
+
+    ``manifest`` describes plain images of the input; by default its own ``manifest.csv``, where it has one.
+    """
 
     source: Path
     folder: Path
@@ -52,6 +62,7 @@ class AuditRequest:
     resume: bool = False
     keep_identifiers: bool = False
     sidecar: Path | None = None
+    manifest: Path | None = None
 
 
 class Observer(Protocol):
@@ -66,6 +77,9 @@ class Observer(Protocol):
     def planned(self, studies: int, finished: int) -> None:
         """So many studies hold images to audit; so many were finished by an earlier run."""
 
+    def estimated(self, text: str) -> None:
+        """What the checks of a long run are about to cost."""
+
     def study_done(self, store: AuditStore, code: str, *, audited: bool) -> None:
         """A study was written (``audited``), or nothing of it came through."""
 
@@ -74,7 +88,8 @@ class Observer(Protocol):
 class Summary:
     """What a run did, skipped and why. ``failures`` are files; ``pending`` studies were not reached.
 
-    ``unmatched_texts`` counts rows of the report text's table that belong to no study of the input.
+    ``unmatched_texts`` counts rows of the report text's table that belong to no study of the input,
+    ``text_like`` the images of this run on which text-like regions were found.
     """
 
     audited: tuple[str, ...]
@@ -83,6 +98,7 @@ class Summary:
     pending: int
     failures: tuple[FileRecord, ...]
     unmatched_texts: int = 0
+    text_like: int = 0
     fates: dict[str, int] = field(default_factory=dict)
     seconds: float = 0.0
 
@@ -95,7 +111,7 @@ def run_audit(request: AuditRequest, observer: Observer) -> Summary:
     UsageError
         The input does not exist or holds the audit folder, or a resume does not fit the audit that is there.
     InputError
-        The table of report texts cannot be read.
+        The table of report texts, or the manifest of plain images, cannot be read.
     ModelError
         The model cannot be loaded, or a prompt of the pipeline is longer than it reads.
     StoreError
@@ -114,11 +130,13 @@ def run_audit(request: AuditRequest, observer: Observer) -> Summary:
         msg = f"--out {str(request.folder)!r} lies inside INPUT {str(request.source)!r}; choose a folder outside it"
         raise UsageError(msg)
     sentences = Sentences.read(request.pipeline.spec.report_text, request.sidecar)
+    manifest_path = request.manifest or find_manifest(request.source)
+    manifest = read_manifest(manifest_path, request.source) if manifest_path else None
     observer.phase("loading the model")
-    model = load_model(request.model_folder, _device(request.device))
+    model = examined(load_model(request.model_folder, device_of(request.device)))
     prompts = request.pipeline.spec.prompts.ask()
-    for prompt in prompts:
-        model.tokenize(prompt.text)  # one that is too long would fail every image
+    for text in (*(prompt.text for prompt in prompts), *request.pipeline.spec.prompts.scored()):
+        model.tokenize(text)  # one that is too long would fail every image
     run = describe_run(request, model)
     with _open_store(request, run) as store:
         if not (request.folder / KEY_FILE).is_file() and store.files():
@@ -126,7 +144,7 @@ def run_audit(request: AuditRequest, observer: Observer) -> Summary:
             raise StoreError(msg)
         bench = _bench(request, model, prompts, sentences)
         observer.phase("scanning")
-        inventory = scan(request.source, on_file=observer.scanned)
+        inventory = with_plain_images(scan(request.source, on_file=observer.scanned), manifest)
         return replace(_audit_all(inventory, request, bench, store, observer), seconds=time.monotonic() - began)
 
 
@@ -148,6 +166,7 @@ def describe_run(request: AuditRequest, model: VisionLanguageModel) -> RunRecord
             "platform": f"{platform.system()} {platform.machine()}",
             "device": str(model.device),
             "threads": str(torch.get_num_threads()),
+            "checks": spec.checks,
         },
     )
 
@@ -156,13 +175,13 @@ def _bench(
     request: AuditRequest, model: VisionLanguageModel, prompts: tuple[Prompt, ...], sentences: Sentences
 ) -> Bench:
     spec = request.pipeline.spec
-    shown = spec.display
     return Bench(
         spec=spec,
         prompts=prompts,
-        voi=VoiPolicy(kind=shown.voi, index=shown.header_window, center=shown.center, width=shown.width),
+        views=spec.display.views(),
         fit=None if spec.fit == "model" else Fit(spec.fit),
         thresholds={key: Threshold(item.limit, item.severity) for key, item in spec.thresholds.items()},
+        questions=Questions(spec.prompts.sides(), spec.prompts.ways_to_say()),
         model=model,
         method=build_method(spec.attribution.method, spec.attribution.settings),
         pseudonyms=Pseudonyms.at(request.folder / KEY_FILE),
@@ -180,9 +199,13 @@ def _audit_all(
     waiting = [plan for plan in plans if plan[2].images and plan[0] not in finished]
     store.save_files(_first_ledger(inventory, plans, waiting, bench))
     already = sum(code in finished for code, _, _ in plans)
+    pictures = sum(len(choice.images) for _, _, choice in waiting[: request.limit]) * len(bench.views)
+    if estimate := _estimate(bench, pictures):
+        observer.estimated(estimate)
     observer.planned(len(waiting) + already, already)
     audited: list[str] = []
     failed: list[str] = []
+    text_like = 0
     for code, study, choice in waiting[: request.limit]:
         result = audit_study(study, choice, bench)
         if result.audit is None:
@@ -190,6 +213,7 @@ def _audit_all(
         else:
             store.save_study(result.audit, result.files)
             audited.append(code)
+            text_like += sum(_has_text(image.record.notes) for image in result.audit.images)
         if result.failures:
             failed.append(code)
         observer.study_done(store, code, audited=result.audit is not None)
@@ -200,9 +224,37 @@ def _audit_all(
         failed=tuple(failed),
         pending=len(waiting[request.limit :]) if request.limit is not None else 0,
         failures=tuple(file for file in ledger if file.fate is FileFate.FAILED),
+        text_like=text_like,
         unmatched_texts=bench.sentences.unmatched(inventory.studies),
         fates=dict(Counter(file.fate.value for file in ledger)),
     )
+
+
+def _estimate(bench: Bench, pictures: int) -> str:
+    """What the checks cost beside the maps, from one pass that is timed here; '' where that is little."""
+    findings = sum(prompt.kind is PromptKind.FINDING for prompt in bench.prompts)
+    depth = Depth(bench.spec.checks)
+    price = cost(Load(findings, depth, len(bench.questions.sides)))
+    if not pictures or not (price.passes or price.maps):
+        return ""
+    model = bench.model
+    blank = torch.zeros(1, 3, *model.preprocessing.input_size, device=model.device)
+    with torch.no_grad():
+        model.vision.encode(blank)  # the first pass is slower than all others
+        began = time.perf_counter()
+        float(model.vision.encode(blank).sum())
+    seconds = price.passes * pictures * (time.perf_counter() - began)
+    if seconds < WORTH_TELLING and not price.maps:
+        return ""
+    maps = f" and {price.maps} more maps beside the {len(bench.prompts)} that are asked for" if price.maps else ""
+    return (
+        f"checks ({depth}): about {price.passes} passes of the image tower{maps} a picture; "
+        f"the passes take about {seconds / 60:.1f} minutes for {pictures} pictures on this machine"
+    )
+
+
+def _has_text(notes: Sequence[str]) -> bool:
+    return any(note.startswith(TEXT_LIKE) for note in notes)
 
 
 Plan = tuple[str, Study, Choice]
@@ -255,7 +307,15 @@ def _short(files: object) -> str:
     return ", ".join(f"{name} {digest[:8]}" for name, digest in sorted(dict(files).items()))  # type: ignore[call-overload]
 
 
-def _device(name: str) -> torch.device:
+def device_of(name: str) -> torch.device:
+    """Return the device that a user names; ``auto`` is a GPU where there is one.
+
+    Raises
+    ------
+    UsageError
+        It is not available here.
+
+    """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:

@@ -6,6 +6,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from medaudit.dicom.grayscale import VoiPolicy
+from medaudit.dicom.windows import named_window
 from medaudit.errors import UsageError
 from medaudit.imaging.transforms import check_transform
 from medaudit.records import Prompt, PromptKind, Severity
@@ -14,6 +16,13 @@ from medaudit.yamlfile import quoted
 PLACEHOLDER = "{finding}"
 
 Texts = tuple[Annotated[str, Field(min_length=1)], ...]
+ReportSection = Literal[
+    "findings", "impression", "recommendation", "indication", "comparison", "technique", "administration", "other"
+]
+"""The names of :class:`medaudit.dicom.report_sentences.Section`, spelled out for the type checker."""
+
+CheckDepth = Literal["maps", "fast", "full"]
+"""The values of :class:`medaudit.audit.case.Depth`, spelled out for the type checker."""
 
 
 class Section(BaseModel):
@@ -27,6 +36,8 @@ class Images(Section):
 
     A list that is empty lets everything through. ``when_missing`` decides about an image whose header
     lacks the body part or the view that a list asks for; one without a modality is never taken then.
+    ``slices`` is about series of two or more slices that lie in different places: each one, the middle one, one every
+    ``step_mm``, or those at named ``levels`` (0 is the end at the feet, the right or the front; 1 the other).
     """
 
     modalities: Texts = ()
@@ -35,14 +46,55 @@ class Images(Section):
     exclude_image_types: Texts = ("LOCALIZER",)
     when_missing: Literal["take", "skip"] = "take"
     frames: Literal["first", "middle", "all"] = "middle"
+    slices: Literal["each", "middle", "step", "levels"] = "each"
+    step_mm: float | None = Field(default=None, gt=0)
+    levels: dict[str, Annotated[float, Field(ge=0, le=1)]] = {}
     min_side: int = Field(default=64, ge=1)
     max_per_study: int = Field(default=4, ge=1)
 
+    @model_validator(mode="after")
+    def _slices_are_said(self) -> Self:
+        for kind, key, given in (("step", "step_mm", self.step_mm is not None), ("levels", "levels", self.levels)):
+            if (self.slices == kind) != bool(given):
+                msg = f"{key} belongs to slices: {kind}, and slices: {kind} needs it"
+                raise ValueError(msg)
+        return self
+
+
+class Window(Section):
+    """A window with a name: centre and width in modality values, or percentiles of each image's own."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
+    center: float | None = None
+    width: float | None = Field(default=None, ge=1)
+    percentiles: tuple[float, float] | None = None
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> Self:
+        self.policy()
+        return self
+
+    def policy(self) -> VoiPolicy:
+        """The same for the display."""
+        if self.percentiles is not None and self.center is None and self.width is None:
+            return VoiPolicy("percentiles", percentiles=self.percentiles, name=self.name)
+        if self.percentiles is None and self.center is not None and self.width is not None:
+            return VoiPolicy("window", center=self.center, width=self.width, name=self.name)
+        msg = f"window {self.name}: give center and width, or percentiles"
+        raise ValueError(msg)
+
 
 class Display(Section):
-    """How stored values become a picture (VOI policy), and how large the reading copy is."""
+    """How stored values become a picture (VOI policy), and how large the reading copy is.
 
-    voi: Literal["header", "full-range", "window"] = "header"
+    ``windows`` are names (lung, mediastinum, bone, brain ...) or windows spelled out; each makes a picture of its own,
+    or three make the channels of one (``combine``).
+    """
+
+    voi: Literal["header", "full-range", "window", "windows"] = "header"
+    windows: tuple[str | Window, ...] = ()
+    combine: Literal["images", "channels"] = "images"
+    overlays: bool = False
     header_window: int = Field(default=0, ge=0)
     center: float | None = None
     width: float | None = Field(default=None, gt=0)
@@ -54,7 +106,28 @@ class Display(Section):
         if (self.voi == "window") != given or (self.center is None) != (self.width is None):
             msg = "center and width belong to voi: window, and voi: window needs both"
             raise ValueError(msg)
+        if (self.voi == "windows") != bool(self.windows):
+            msg = "windows belongs to voi: windows, and voi: windows needs it"
+            raise ValueError(msg)
+        if self.combine == "channels" and len(self.windows) != 3:
+            msg = f"combine: channels needs three windows (red, green, blue); got {len(self.windows)}"
+            raise ValueError(msg)
+        names = [policy.name for policy in self.window_policies()]
+        if len(set(names)) != len(names):
+            msg = f"windows: expected each name once; got {', '.join(names)}"
+            raise ValueError(msg)
         return self
+
+    def window_policies(self) -> tuple[VoiPolicy, ...]:
+        """The windows, in order."""
+        return tuple(named_window(one) if isinstance(one, str) else one.policy() for one in self.windows)
+
+    def views(self) -> dict[str, tuple[VoiPolicy, ...]]:
+        """The pictures that one frame gives: by name ('' where there is one), a policy or three for its channels."""
+        if self.voi != "windows":
+            return {"": (VoiPolicy(self.voi, index=self.header_window, center=self.center, width=self.width),)}
+        policies = self.window_policies()
+        return {"": policies} if self.combine == "channels" else {policy.name: (policy,) for policy in policies}
 
 
 class Prompts(Section):
@@ -64,16 +137,50 @@ class Prompts(Section):
     templates: Texts = (f"a chest radiograph showing {PLACEHOLDER}",)
     negated: Texts = ()
     controls: Texts = ()
+    paraphrases: Texts = ()
+    left: str | None = None
+    right: str | None = None
+    sided: Texts = ()
 
-    @field_validator("templates", "negated")
+    @field_validator("templates", "negated", "paraphrases", "left", "right")
     @classmethod
-    def _has_placeholder(cls, value: Texts) -> Texts:
-        for template in value:
+    def _has_placeholder(cls, value: Texts | str | None) -> Texts | str | None:
+        for template in (value,) if isinstance(value, str) else value or ():
             rest = template.replace(PLACEHOLDER, "")
             if PLACEHOLDER not in template or "{" in rest or "}" in rest:
                 msg = f"expected a sentence with {PLACEHOLDER} and no other braces; got {quoted(template)}"
                 raise ValueError(msg)
         return value
+
+    @model_validator(mode="after")
+    def _both_sides(self) -> Self:
+        if (self.left is None) != (self.right is None):
+            msg = "left and right belong together: the check of laterality holds one against the other"
+            raise ValueError(msg)
+        if unknown := sorted(set(self.sided) - set(self.findings)):
+            msg = f"sided: expected some of the findings; got {', '.join(map(quoted, unknown))}"
+            raise ValueError(msg)
+        return self
+
+    def sides(self) -> dict[str, tuple[str, str]]:
+        """The sentences that put each finding on the patient's left and right; empty where the file has none."""
+        if self.left is None or self.right is None:
+            return {}
+        left, right = self.left, self.right
+        return {
+            one: (left.replace(PLACEHOLDER, one), right.replace(PLACEHOLDER, one))
+            for one in self.sided or self.findings
+        }
+
+    def ways_to_say(self) -> dict[str, tuple[str, ...]]:
+        """Every way in which the file says each finding: its templates and paraphrases."""
+        templates = dict.fromkeys((*self.templates, *self.paraphrases))
+        return {one: tuple(template.replace(PLACEHOLDER, one) for template in templates) for one in self.findings}
+
+    def scored(self) -> tuple[str, ...]:
+        """Every sentence that is only scored."""
+        texts = (*self.sides().values(), *self.ways_to_say().values())
+        return tuple(dict.fromkeys(itertools.chain.from_iterable(texts)))
 
     def ask(self) -> tuple[Prompt, ...]:
         """Every prompt, findings first, without repetition."""
@@ -90,9 +197,13 @@ class Prompts(Section):
 
 
 class ReportText(Section):
-    """Where report sentences come from; each becomes a prompt. Free text can identify a patient."""
+    """Where report sentences come from; each becomes a prompt. Free text can identify a patient.
 
-    sources: tuple[Literal["structured-report", "sidecar"], ...] = ()
+    Of ``sections`` alone; ``other`` is text below no heading that is known.
+    """
+
+    sources: tuple[Literal["structured-report", "sidecar", "manifest"], ...] = ()
+    sections: tuple[ReportSection, ...] = ("findings", "impression", "other")
     max_sentences: int = Field(default=8, ge=1)
 
 
@@ -137,6 +248,7 @@ class PipelineSpec(Section):
     prompts: Prompts
     report_text: ReportText = ReportText()
     attribution: AttributionChoice = Field(default_factory=AttributionChoice)
+    checks: CheckDepth = "fast"
     thresholds: dict[str, ThresholdSpec] = {}
     report: ReportChoice = ReportChoice()
 

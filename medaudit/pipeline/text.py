@@ -4,8 +4,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from medaudit.dicom.plain import PlainRef
+from medaudit.dicom.report_sentences import ReportSentence, Section, report_sentences, section_of
 from medaudit.dicom.scan import FileRef, Study, is_report
-from medaudit.dicom.text import read_report, read_sidecar, sentences
+from medaudit.dicom.text import read_report, read_sidecar
 from medaudit.errors import InputError, UsageError
 from medaudit.pipeline.spec import ReportText
 from medaudit.records import Prompt, PromptKind
@@ -50,8 +52,8 @@ class Sentences:
         return cls(settings, read_sidecar(sidecar) if sidecar else {})
 
     def of(self, study: Study) -> StudyText:
-        """Collect the sentences of a study's structured reports and of the sidecar."""
-        texts: list[str] = []
+        """Collect the sentences of a study's structured reports, of the sidecar and of the manifest."""
+        texts: list[tuple[Section, str]] = []
         used: list[FileRef] = []
         failed: list[tuple[FileRef, InputError]] = []
         if "structured-report" in self.settings.sources:
@@ -62,12 +64,25 @@ class Sentences:
                     failed.append((instance.ref, error))
                     continue
                 if report is not None:
-                    texts += [text for _, text in report.sections]
+                    texts += [(section_of(heading), text) for heading, text in report.sections]
                     used.append(instance.ref)
-        texts += [self.by_study[key] for key in sorted(_keys(study)) if key in self.by_study]
-        found = dict.fromkeys(sentence for text in texts for sentence in sentences(text))
-        prompts = [Prompt(sentence, PromptKind.REPORT) for sentence in found]
-        return StudyText(tuple(prompts[: self.settings.max_sentences]), tuple(used), tuple(failed))
+        texts += [(Section.OTHER, self.by_study[key]) for key in sorted(_keys(study)) if key in self.by_study]
+        if "manifest" in self.settings.sources:
+            refs = (instance.ref for instance in study.instances)
+            texts += [(Section.OTHER, ref.row.report) for ref in refs if isinstance(ref, PlainRef)]
+        return StudyText(self._prompts(texts), tuple(used), tuple(failed))
+
+    def _prompts(self, texts: Iterable[tuple[Section, str]]) -> tuple[Prompt, ...]:
+        """The sentences of the sections that are asked for, each once, as many as are wanted."""
+        found: dict[str, ReportSentence] = {}
+        for section, text in texts:
+            for sentence in report_sentences(text, section):
+                if sentence.section.value in self.settings.sections:
+                    found.setdefault(sentence.text, sentence)
+        return tuple(
+            Prompt(one.text, PromptKind.REPORT, section=one.section.value, assertion=one.assertion)
+            for one in list(found.values())[: self.settings.max_sentences]
+        )
 
     def unmatched(self, studies: Iterable[Study]) -> int:
         """How many rows of the sidecar belong to none of these studies."""

@@ -5,9 +5,11 @@ from medaudit.records.geometry import AxisMap, GridMap, TokenGrid
 from medaudit.records.image import ImageRecord, ReadingCopy
 from medaudit.records.provenance import FileFate, FileRecord, ModelCard, RunRecord
 from medaudit.records.relevance import (
+    Assertion,
     Attribution,
     Prompt,
     PromptKind,
+    Quantity,
     RelevanceMap,
     SolverTrace,
     TokenRelevance,
@@ -15,6 +17,7 @@ from medaudit.records.relevance import (
 from medaudit.records.study import ImageAudit, Margins, StudyAudit, StudyRecord
 
 __all__ = [
+    "Assertion",
     "Attribution",
     "AxisMap",
     "FileFate",
@@ -28,6 +31,7 @@ __all__ = [
     "ModelCard",
     "Prompt",
     "PromptKind",
+    "Quantity",
     "ReadingCopy",
     "RelevanceMap",
     "RunRecord",

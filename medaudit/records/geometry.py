@@ -116,11 +116,24 @@ class GridMap:
         if tokens.shape != (self.grid.rows, self.grid.columns):
             msg = f"tokens: expected shape {(self.grid.rows, self.grid.columns)}; got {tokens.shape}"
             raise ValueError(msg)
+        rows, columns = self.weights(shape)
+        return np.asarray(rows @ tokens.astype(np.float64) @ columns.T, dtype=np.float32)
+
+    def weights(self, shape: tuple[int, int] | None = None) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """What :meth:`project` multiplies token values with: from the left, and from the right once transposed.
+
+        Returns
+        -------
+        (h, rows) and (w, columns) float64: shares of at most two neighbouring tokens that add up to one, or NaN
+        throughout where the model saw nothing.
+
+        """
         height, width = shape or self.stored
         top, bottom, left, right = self.seen
-        rows = _interpolation(self.row, (height, self.stored[0]), (top, bottom), self.input[0], self.grid.rows)
-        columns = _interpolation(self.column, (width, self.stored[1]), (left, right), self.input[1], self.grid.columns)
-        return np.asarray(rows @ tokens.astype(np.float64) @ columns.T, dtype=np.float32)
+        return (
+            _interpolation(self.row, (height, self.stored[0]), (top, bottom), self.input[0], self.grid.rows),
+            _interpolation(self.column, (width, self.stored[1]), (left, right), self.input[1], self.grid.columns),
+        )
 
 
 def _interpolation(

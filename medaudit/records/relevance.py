@@ -1,4 +1,4 @@
-"""Relevance of image tokens and words, in nats, and the attribution that holds both."""
+"""Relevance of image tokens and words, in nats or another quantity, and the attribution that holds both."""
 
 import math
 from collections.abc import Mapping
@@ -28,17 +28,44 @@ class PromptKind(StrEnum):
         return self in (PromptKind.FINDING, PromptKind.REPORT)
 
 
+class Quantity(StrEnum):
+    """What the numbers of a relevance map are. Numbers of two quantities are never compared."""
+
+    NATS = "nats"
+    """Information that may pass (bottleneck methods); zero or more."""
+    CHANGE = "cosine change"
+    """Share of a change of the similarity: occlusion, path integrals, Shapley values; signed."""
+    COSINE = "token cosine"
+    """Cosine of the token's own embedding with the other side's; signed."""
+    GRADIENT = "gradient"
+    """Slope of the similarity, per unit of the model's input; zero or more."""
+    SCORE = "relevance score"
+    """A number without unit, whose order alone means something."""
+
+
+class Assertion(StrEnum):
+    """How a report sentence stands to what it names; ``MIXED`` where it denies one thing and not another."""
+
+    AFFIRMED = "affirmed"
+    NEGATED = "negated"
+    UNCERTAIN = "uncertain"
+    MIXED = "mixed"
+
+
 @dataclass(frozen=True, slots=True)
 class Prompt:
     """One sentence held against an image.
 
     ``finding`` names the finding that a finding or negated prompt is about; it is empty for
-    controls and report sentences.
+    controls and report sentences. ``section`` is the part of the report that a report sentence stands
+    in, ``assertion`` how it stands to what it names; both are left out for other prompts.
     """
 
     text: str
     kind: PromptKind
     finding: str = ""
+    section: str = ""
+    assertion: Assertion | None = None
 
     def __post_init__(self) -> None:
         if not self.text.strip():
@@ -47,6 +74,9 @@ class Prompt:
         if self.kind in (PromptKind.FINDING, PromptKind.NEGATED) and not self.finding:
             msg = f"Prompt.finding: expected a name for a {self.kind} prompt; got ''"
             raise ValueError(msg)
+        if (self.section or self.assertion) and self.kind is not PromptKind.REPORT:
+            msg = f"Prompt: expected section and assertion for report sentences alone; got them for {self.kind}"
+            raise ValueError(msg)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,11 +84,13 @@ class RelevanceMap:
     """Relevance of every image token.
 
     ``nats`` is (rows, columns) float32 of the token grid: the information, in nats, that may pass
-    this token while the similarity holds (non-negative for bottleneck methods; signed for others).
+    this token while the similarity holds; for methods that do not measure information it holds their
+    ``quantity`` instead, and whoever shows it names that. Signed where the quantity is.
     """
 
     nats: NDArray[np.float32]
     grid_map: GridMap
+    quantity: Quantity = Quantity.NATS
 
     def __post_init__(self) -> None:
         expected = (self.grid_map.grid.rows, self.grid_map.grid.columns)
@@ -70,7 +102,7 @@ class RelevanceMap:
             raise ValueError(msg)
 
     def pixels(self, shape: tuple[int, int] | None = None) -> NDArray[np.float32]:
-        """Nats per token spread over the stored image; NaN where the model saw nothing.
+        """Relevance per token spread over the stored image; NaN where the model saw nothing.
 
         See :meth:`medaudit.records.geometry.GridMap.project` for ``shape``.
         """
@@ -81,13 +113,15 @@ class RelevanceMap:
 class TokenRelevance:
     """Relevance of every text token, and which word each belongs to.
 
-    ``nats`` is (T,) float32; ``word_of_token[t]`` is an index into ``words`` or :data:`NO_WORD`.
+    ``nats`` is (T,) float32, of ``quantity`` as in :class:`RelevanceMap`; ``word_of_token[t]`` is an index into
+    ``words`` or :data:`NO_WORD`. A method that says nothing of words leaves every field empty.
     """
 
     tokens: tuple[str, ...]
     nats: NDArray[np.float32]
     words: tuple[str, ...]
     word_of_token: tuple[int, ...]
+    quantity: Quantity = Quantity.NATS
 
     def __post_init__(self) -> None:
         count = len(self.tokens)
@@ -105,7 +139,7 @@ class TokenRelevance:
             raise ValueError(msg)
 
     def by_word(self) -> NDArray[np.float32]:
-        """(words,) float32: nats of each word, the sum over its tokens. Special tokens belong to none."""
+        """(words,) float32: relevance of each word, the sum over its tokens. Special tokens belong to none."""
         sums = np.zeros(len(self.words), dtype=np.float32)
         for index, value in zip(self.word_of_token, self.nats, strict=True):
             if index != NO_WORD:
@@ -117,19 +151,25 @@ class TokenRelevance:
 class SolverTrace:
     """What a method says of its own run on one side.
 
-    ``loss`` is the objective at each pass that was made, in order; ``capacity_nats`` is the sum of
-    the relevance over all tokens, prefix and special tokens included (negative where a signed method
-    finds more against the similarity than for it); ``seed`` is the run's (the noise depends on it, on
-    the image and on the prompt).
+    ``loss`` is the objective at each pass that was made, in order (empty where nothing is minimised);
+    ``capacity_nats`` is the sum of the relevance over all tokens, prefix and special tokens included, in its own
+    quantity (negative where a signed method finds more against the similarity than for it); ``seed`` is the
+    run's (the noise depends on it, on the image and on the prompt). ``residual`` is how far the result misses
+    what the method promises, zero or more: of a path method |sum of the relevance - change of the similarity|,
+    of a solver its distance from a stationary point; None where nothing is promised.
     """
 
     loss: tuple[float, ...]
     capacity_nats: float
     seed: int
+    residual: float | None = None
 
     def __post_init__(self) -> None:
         if not math.isfinite(self.capacity_nats):
             msg = f"SolverTrace.capacity_nats: expected a finite number; got {self.capacity_nats}"
+            raise ValueError(msg)
+        if self.residual is not None and not (math.isfinite(self.residual) and self.residual >= 0):
+            msg = f"SolverTrace.residual: expected a finite number >= 0, or None; got {self.residual}"
             raise ValueError(msg)
 
 

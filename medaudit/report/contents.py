@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass
 
-from reportlab.platypus import Flowable, Spacer
+from reportlab.platypus import Flowable
 
 from medaudit.figures.colour import ColourScale
 from medaudit.figures.words import words_scale
 from medaudit.records import Attribution, ImageAudit, RunRecord, StudyAudit
-from medaudit.report.canvas import Bookmark
+from medaudit.records.review import SignedReview
+from medaudit.report.canvas import section
 from medaudit.report.layout import Section
 from medaudit.report.pictures import Raster, map_raster, source_raster
 from medaudit.report.scores import explained, first_shown, lead_image
@@ -52,12 +53,16 @@ class Figures:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Contents:
-    """One study's report before it is set: ``figures`` has an entry for each image, in order."""
+    """One study's report before it is set.
+
+    ``figures`` has an entry for each image, in order; ``reviews`` is what readers signed.
+    """
 
     run: RunRecord
     audit: StudyAudit
     style: Style
     figures: tuple[Figures, ...]
+    reviews: tuple[SignedReview, ...] = ()
 
     @property
     def lead(self) -> tuple[ImageAudit, Figures] | None:
@@ -70,14 +75,9 @@ class Contents:
     def image_name(self, image: ImageAudit) -> str:
         """Which image this is, as a reader counts: ``Image 2 of 3``, with code and frame."""
         index = next(index for index, one in enumerate(self.audit.images) if one is image)
-        return f"Image {index + 1} of {len(self.audit.images)} \u00b7 {image.record.image}"
+        place = self.style.words.say("study.image.of", n=index + 1, count=len(self.audit.images))
+        return f"{place} \u00b7 {image.record.image}"
 
     def section(self, title: str, key: str) -> list[Flowable]:
         """The heading of a section, with its place in the outline."""
-        return [Bookmark(title, key, space=20), self.style.text(title, "section"), Tied(0, 5)]
-
-
-class Tied(Spacer):  # type: ignore[misc]  # reportlab has no types
-    """Room that is never left alone at the foot of a page."""
-
-    keepWithNext = 1  # noqa: N815  # reportlab's name
+        return section(self.style, title, key)

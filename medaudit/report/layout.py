@@ -1,4 +1,4 @@
-"""A report layout: one small YAML file that says how a study report looks."""
+"""A report layout: one small YAML file that says how the reports look."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from medaudit.errors import LayoutError
-from medaudit.resources import layouts_folder, shipped
+from medaudit.resources import languages_folder, layouts_folder, shipped
 from medaudit.yamlfile import quoted, read_text, read_yaml
 
 
@@ -19,7 +19,23 @@ class Section(StrEnum):
     MEASUREMENTS = "measurements"
     METHOD = "method"
     LIMITS = "limits"
+    REVIEW = "review"
     PROVENANCE = "provenance"
+
+
+class CohortSection(StrEnum):
+    """A part of the report of a cohort."""
+
+    SUMMARY = "summary"
+    INVENTORY = "inventory"
+    FINDINGS = "findings"
+    PROMPTS = "prompts"
+    CHECKS = "checks"
+    GROUPS = "groups"
+    LIMITS = "limits"
+    METHOD = "method"
+    CROSSWALK = "crosswalk"
+    STUDIES = "studies"
 
 
 class Layout(BaseModel):
@@ -29,14 +45,25 @@ class Layout(BaseModel):
 
     page_size: Literal["A4", "Letter"] = "A4"
     institution: Annotated[str, Field(max_length=80)] = ""
-    language: Literal["en"] = "en"
+    language: str = "en"
     accent: Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")] = "#0f5c74"
     map_opacity: Annotated[float, Field(ge=0.1, le=1)] = 0.6
     sections: Annotated[tuple[Section, ...], Field(min_length=1)] = tuple(Section)
+    cohort_sections: Annotated[tuple[CohortSection, ...], Field(min_length=1)] = tuple(CohortSection)
+    smallest_group: Annotated[int, Field(ge=2)] = 10
 
-    @field_validator("sections")
+    @field_validator("language")
     @classmethod
-    def _each_once(cls, sections: tuple[Section, ...]) -> tuple[Section, ...]:
+    def _known(cls, language: str) -> str:
+        known = shipped(languages_folder())
+        if language not in known:
+            msg = f"expected one of {', '.join(known)}; got {quoted(language)}"
+            raise ValueError(msg)
+        return language
+
+    @field_validator("sections", "cohort_sections")
+    @classmethod
+    def _each_once(cls, sections: tuple[StrEnum, ...]) -> tuple[StrEnum, ...]:
         if len(set(sections)) != len(sections):
             msg = f"each section may stand once; got {quoted([str(one) for one in sections])}"
             raise ValueError(msg)

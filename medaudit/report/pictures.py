@@ -15,8 +15,8 @@ from medaudit.figures.colour import ColourScale
 from medaudit.figures.contour import Polyline, contours
 from medaudit.figures.orientation import EdgeLetters, edge_letters
 from medaudit.figures.overlay import jpeg, overlay
-from medaudit.figures.wording import number
 from medaudit.records import Attribution, ImageAudit, ImageRecord
+from medaudit.report.catalogue import Catalogue
 from medaudit.report.fonts import REGULAR, SEMIBOLD, text_width
 from medaudit.report.style import INK, LETTER_ROOM, RULE, SOFT
 
@@ -103,16 +103,18 @@ class Picture(Flowable):  # type: ignore[misc]  # reportlab has no types
         The picture.
     record
         Where orientation and spacing come from.
-    width, height
-        The most room it may take, in points, letters and scale bar included.
+    room
+        (width, height): the most that it may take, in points, letters and scale bar included.
+    words
+        The texts of the report's language.
 
     """
 
-    def __init__(self, raster: Raster, record: ImageRecord, width: float, height: float) -> None:
+    def __init__(self, raster: Raster, record: ImageRecord, room: tuple[float, float], words: Catalogue) -> None:
         super().__init__()
-        self._raster, self._record = raster, record
-        room = (width - 2 * LETTER_ROOM, height - 2 * LETTER_ROOM - SCALE_ROOM)
-        across = min(room[0], room[1] / raster.aspect)
+        self._raster, self._record, self._words = raster, record, words
+        width, height = room
+        across = min(width - 2 * LETTER_ROOM, (height - 2 * LETTER_ROOM - SCALE_ROOM) / raster.aspect)
         self._size = max(_THINNEST, across), max(_THINNEST, across * raster.aspect)
         self.width = width
         self.height = max(self._size[1], _LETTERS + 2) + 2 * LETTER_ROOM + SCALE_ROOM
@@ -132,7 +134,7 @@ class Picture(Flowable):  # type: ignore[misc]  # reportlab has no types
         _draw_field(canvas, self._raster.field, width, height)
         _draw_letters(canvas, edge_letters(self._record.patient_orientation), width, height)
         canvas.restoreState()
-        _draw_scale_bar(canvas, self._record, left, width)
+        _draw_scale_bar(canvas, self._record, (left, width), self._words)
 
 
 def _draw_lines(canvas: Canvas, lines: tuple[Polyline, ...], width: float, height: float) -> None:
@@ -185,13 +187,14 @@ def _draw_letters(canvas: Canvas, letters: EdgeLetters, width: float, height: fl
     canvas.drawCentredString(width / 2, -_LETTERS - 1, letters.bottom)
 
 
-def _draw_scale_bar(canvas: Canvas, record: ImageRecord, left: float, width: float) -> None:
+def _draw_scale_bar(canvas: Canvas, record: ImageRecord, place: tuple[float, float], words: Catalogue) -> None:
+    left, width = place
     spacing = record.pixel_spacing or record.imager_pixel_spacing
     canvas.saveState()
     canvas.setFont(REGULAR, 6.8)
     canvas.setFillColor(SOFT)
     if spacing is None:
-        canvas.drawString(left, 3, "no scale bar: pixel spacing not stated in the header")
+        canvas.drawString(left, 3, words.say("picture.no_scale"))
         canvas.restoreState()
         return
     millimetres = record.columns * spacing[1]
@@ -203,8 +206,8 @@ def _draw_scale_bar(canvas: Canvas, record: ImageRecord, left: float, width: flo
     canvas.setLineWidth(0.6)
     for end in (left, left + across):
         canvas.line(end, 3, end, 7)
-    label = f"{number(length / 10)} cm" if length >= 10 else f"{number(length)} mm"
-    where = "" if record.pixel_spacing else " at the detector"
+    label = f"{words.number(length / 10)} cm" if length >= 10 else f"{words.number(length)} mm"
+    where = "" if record.pixel_spacing else f" {words.say('picture.at_detector')}"
     canvas.drawString(left + across + 4, 3, label + where)
     canvas.restoreState()
 
@@ -226,13 +229,14 @@ class ColourBar(Flowable):  # type: ignore[misc]  # reportlab has no types
         self,
         ramp: NDArray[np.uint8],
         scale: ColourScale,
+        words: Catalogue,
         width: float,
         *,
         indent: float = 0,
         mark: float | None = None,
     ) -> None:
         super().__init__()
-        self._ramp, self._scale, self._mark = ramp, scale, mark
+        self._ramp, self._scale, self._words, self._mark = ramp, scale, words, mark
         self._left, self._across = indent, width
         self.width, self.height = indent + width, 24.0
 
@@ -248,7 +252,8 @@ class ColourBar(Flowable):  # type: ignore[misc]  # reportlab has no types
         canvas.setFont(REGULAR, 6.8)
         canvas.setFillColor(SOFT)
         canvas.setStrokeColor(SOFT)
-        for tick, label in zip(self._scale.ticks(), self._scale.tick_labels(), strict=True):
+        labels = map(self._words.signs, self._scale.tick_labels())
+        for tick, label in zip(self._scale.ticks(), labels, strict=True):
             x = left + across * tick / self._scale.maximum_nats
             canvas.line(x, bottom, x, bottom - 2)
             wide = text_width(label, REGULAR, 6.8)

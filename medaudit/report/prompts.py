@@ -3,11 +3,12 @@
 import numpy as np
 from reportlab.platypus import Flowable, Spacer
 
-from medaudit.figures.wording import NOTHING, margin, number
+from medaudit.figures.wording import NOTHING, report_mark
 from medaudit.figures.words import shade_words, tint
-from medaudit.records import Attribution, ImageAudit, PromptKind, SolverTrace
-from medaudit.report.canvas import Bookmark
-from medaudit.report.contents import Contents, Figures, Tied
+from medaudit.records import Attribution, ImageAudit, PromptKind, Quantity, SolverTrace
+from medaudit.report.canvas import Bookmark, Tied
+from medaudit.report.catalogue import Catalogue
+from medaudit.report.contents import Contents, Figures
 from medaudit.report.pictures import ColourBar
 from medaudit.report.scores import explained, first_shown
 from medaudit.report.sentence import shaded_sentence
@@ -23,9 +24,9 @@ _OUTLINE_TITLE, _HEADING = 60, 90  # characters
 
 def prompts(contents: Contents) -> list[Flowable]:
     """The flowables of every block, image by image."""
-    story: list[Flowable] = contents.section("Prompt by prompt", "prompts")
+    story: list[Flowable] = contents.section(contents.style.words.say("blocks"), "prompts")
     if not contents.audit.images:
-        return [*story, contents.style.text("This study has no audited image.")]
+        return [*story, contents.style.text(contents.style.words.say("study.no_image"))]
     several = len(contents.audit.images) > 1
     for image, figures in zip(contents.audit.images, contents.figures, strict=True):
         key = f"prompts-{image.record.image}"
@@ -37,7 +38,7 @@ def prompts(contents: Contents) -> list[Flowable]:
         for index, attribution in enumerate(explained(image)):
             story += _block(contents.style, image, figures, attribution, (f"{key}-{index}", 2 if several else 1))
         if not explained(image):
-            story.append(contents.style.text("No finding prompt and no report sentence was asked of this image."))
+            story.append(contents.style.text(contents.style.words.say("blocks.none")))
     return story
 
 
@@ -55,9 +56,11 @@ def _block(
     title = cut(f"{prompt.finding}: {prompt.text}" if prompt.finding else prompt.text, _OUTLINE_TITLE)
     words = shade_words(attribution.text, figures.word_scale)
     left = map_and_bar(style, image, figures, attribution, _picture_height(style))
-    left.append(style.text(map_caption(image, attribution, figures), "below"))
-    kind = "Report sentence" if prompt.kind is PromptKind.REPORT else f"Finding prompt \u00b7 {prompt.finding}"
-    sentence = shaded_sentence(words, figures.word_scale, style.width)
+    left.append(style.text(map_caption(style.words, image, attribution, figures), "below"))
+    mark = report_mark(prompt) or prompt.finding
+    name = style.words.say("blocks.report" if prompt.kind is PromptKind.REPORT else "blocks.finding")
+    kind = f"{name} \u00b7 {mark}" if mark else name
+    sentence = shaded_sentence(words, figures.word_scale, style.width, style.words.signs)
     sentence.keepWithNext = 1
     return [
         Bookmark(title, key, level, space=16),
@@ -74,39 +77,49 @@ def _picture_height(style: Style) -> float:
 
 
 def _numbers(style: Style, image: ImageAudit, figures: Figures, attribution: Attribution) -> list[Flowable]:
-    margins = image.margins(attribution)
+    margins, words = image.margins(attribution), style.words
     rows = (
-        ("Cosine similarity", number(attribution.similarity, 3)),
-        ("Margin to its negated prompts, mean", margin(margins.negated)),
-        ("Margin to the control prompts, mean", margin(margins.control)),
+        (words.say("blocks.cosine"), words.number(attribution.similarity, 3)),
+        (words.say("blocks.negated"), words.margin(margins.negated)),
+        (words.say("blocks.control"), words.margin(margins.control)),
     )
-    similarity = rows_table(style, ("Score", ""), rows, (style.column - 60, 60), figures=(1,))
+    similarity = rows_table(style, (words.say("blocks.score"), ""), rows, (style.column - 60, 60), figures=(1,))
     scale = figures.word_scale
     ramp = tint(np.linspace(0, scale.maximum_nats, 256), scale)[None]
-    words = f"Words: {scale.sentence('word')}; the shade fades to paper at zero."
     return [
         similarity,
         Spacer(0, 12),
         *_solver(style, attribution),
         Spacer(0, 14),
-        ColourBar(ramp, scale, style.column),
-        style.text(words, "caption"),
+        ColourBar(ramp, scale, words, style.column),
+        style.text(words.say("blocks.words", scale=words.scale(scale, "word")), "caption"),
     ]
 
 
 def _solver(style: Style, attribution: Attribution) -> list[Flowable]:
     image, text = attribution.image_trace, attribution.text_trace
     highest = (float(attribution.image.nats.max(initial=0)), float(attribution.text.by_word().max(initial=0)))
+    quantity, words = attribution.image.quantity, style.words
+    say = words.say
+    nats = quantity is Quantity.NATS
+    total = say("solver.capacity") if nats else say("solver.sum", quantity=quantity.value)
+    unit = " nats" if nats else ""
     rows = [
-        ("Capacity, all tokens", number(image.capacity_nats) + " nats", number(text.capacity_nats) + " nats"),
-        ("Highest token, word", number(highest[0]) + " nats", number(highest[1]) + " nats"),
-        ("Loss at the end", _final(image), _final(text)),
-        ("Passes", str(len(image.loss)), str(len(text.loss))),
+        (total, words.number(image.capacity_nats) + unit, words.number(text.capacity_nats) + unit),
+        (say("solver.highest"), words.number(highest[0]) + unit, words.number(highest[1]) + unit),
+        (say("solver.loss"), _final(words, image), _final(words, text)),
+        (say("solver.passes"), str(len(image.loss)), str(len(text.loss))),
     ]
-    numbers = rows_table(style, ("Solver", "Image", "Words"), rows, (style.column - 150, 75, 75), figures=(1, 2))
-    seed = (("Seed", str(image.seed)),)  # the run's, so that of both sides
+    numbers = rows_table(
+        style,
+        (say("solver"), say("solver.image"), say("solver.words")),
+        rows,
+        (style.column - 150, 75, 75),
+        figures=(1, 2),
+    )
+    seed = ((say("method.seed"), str(image.seed)),)  # the run's, so that of both sides
     return [numbers, rows_table(style, None, seed, (style.column - 110, 110), figures=(1,))]
 
 
-def _final(trace: SolverTrace) -> str:
-    return number(trace.loss[-1]) if trace.loss else NOTHING
+def _final(words: Catalogue, trace: SolverTrace) -> str:
+    return words.number(trace.loss[-1]) if trace.loss else NOTHING

@@ -1,11 +1,10 @@
 """What a report shows of the records, and in which order; nothing here draws."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import yaml
 
 from medaudit.errors import StoreError
-from medaudit.figures.wording import number
 from medaudit.records import Attribution, Finding, ImageAudit, Measurement, PromptKind, RunRecord, StudyAudit
 
 
@@ -52,15 +51,20 @@ def stated_thresholds(run: RunRecord) -> Mapping[str, object]:
     return _mapping(_mapping(pipeline).get("thresholds"))
 
 
-def threshold_text(measurement: Measurement, finding: Finding | None, stated: Mapping[str, object]) -> str:
+def threshold_of(measurement: Measurement, finding: Finding | None, stated: Mapping[str, object]) -> float | None:
     """The threshold of a measurement: that of the finding it became, else what the pipeline states.
 
-    Empty where neither has one: the check then only measures.
+    None where neither has one: the check then only measures.
     """
     if finding is not None:
-        return number(finding.threshold)
-    limit = _mapping(stated.get(f"{measurement.check}.{measurement.quantity}")).get("limit")
-    return number(limit) if isinstance(limit, int | float) else ""
+        return finding.threshold
+    return limit_of(stated, measurement.check, measurement.quantity)
+
+
+def limit_of(stated: Mapping[str, object], check: str, quantity: str) -> float | None:
+    """The limit that the pipeline states for a quantity, if it states one."""
+    limit = _mapping(stated.get(f"{check}.{quantity}")).get("limit")
+    return float(limit) if isinstance(limit, int | float) else None
 
 
 def crossed(measurement: Measurement, image: ImageAudit) -> Finding | None:
@@ -68,13 +72,13 @@ def crossed(measurement: Measurement, image: ImageAudit) -> Finding | None:
     return next((finding for finding in image.findings if finding.measurement == measurement), None)
 
 
-def methods(audit: StudyAudit) -> tuple[tuple[str, Mapping[str, str | int | float | bool]], ...]:
+def methods(
+    attributions: Iterable[Attribution],
+) -> tuple[tuple[str, Mapping[str, str | int | float | bool]], ...]:
     """Each method with each distinct set of settings that was used, in the order of first use."""
     used: dict[tuple[str, str], tuple[str, Mapping[str, str | int | float | bool]]] = {}
-    for image in audit.images:
-        for one in image.attributions:
-            key = (one.method, repr(sorted(one.settings.items())))
-            used.setdefault(key, (one.method, one.settings))
+    for one in attributions:
+        used.setdefault((one.method, repr(sorted(one.settings.items()))), (one.method, one.settings))
     return tuple(used.values())
 
 

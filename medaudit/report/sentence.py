@@ -1,6 +1,7 @@
 """A prompt set as a sentence whose words are shaded by their nats, each with its number below it."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from reportlab.lib.colors import Color
@@ -9,7 +10,7 @@ from reportlab.platypus import Flowable
 from medaudit.figures.colour import ColourScale
 from medaudit.figures.wording import number
 from medaudit.figures.words import ShadedWord
-from medaudit.report.fonts import REGULAR, printable, text_width
+from medaudit.report.fonts import REGULAR, draw_text, printable, text_width
 from medaudit.report.style import RULE, SOFT
 
 _SIZE, _SMALL = 10.0, 6.4
@@ -66,17 +67,23 @@ class ShadedSentence(Flowable):  # type: ignore[misc]  # reportlab has no types
         canvas.setLineWidth(0.4)
         canvas.roundRect(left, bottom, chip.width, _CHIP, 2, stroke=1, fill=1)
         canvas.setFillColor(_colour(chip.word.ink))
-        canvas.setFont(REGULAR, _SIZE)
-        canvas.drawCentredString(left + chip.width / 2, bottom + 4.2, chip.text)
+        start = left + (chip.width - text_width(chip.text, REGULAR, _SIZE)) / 2
+        draw_text(canvas, (start, bottom + 4.2), chip.text, REGULAR, _SIZE)
 
 
-def shaded_sentence(words: tuple[ShadedWord, ...], scale: ColourScale, width: float) -> ShadedSentence:
+def shaded_sentence(
+    words: tuple[ShadedWord, ...], scale: ColourScale, width: float, signs: Callable[[str], str] = str
+) -> ShadedSentence:
     """Words in reading order, wrapped to ``width`` points.
 
-    The numbers have two decimals, and more where the top of ``scale`` is small.
+    The numbers have two decimals, and more where the top of ``scale`` is small; ``signs`` writes their digits as
+    the language does.
     """
     decimals = max(2, 2 - math.floor(math.log10(scale.maximum_nats)))
-    return ShadedSentence(_wrapped([chip for word in words for chip in _chips(word, decimals, width)], width), width)
+    return ShadedSentence(
+        _wrapped([chip for word in words for chip in _chips(word, signs(number(word.nats, decimals)), width)], width),
+        width,
+    )
 
 
 def _wrapped(chips: list[_Chip], width: float) -> list[list[_Chip]]:
@@ -91,7 +98,7 @@ def _wrapped(chips: list[_Chip], width: float) -> list[list[_Chip]]:
     return lines
 
 
-def _chips(word: ShadedWord, decimals: int, width: float) -> list[_Chip]:
+def _chips(word: ShadedWord, value: str, width: float) -> list[_Chip]:
     """The word as one chip, or as several where it is wider than a line."""
     pieces: list[str] = []
     room = 0.0
@@ -102,7 +109,7 @@ def _chips(word: ShadedWord, decimals: int, width: float) -> list[_Chip]:
             room = width - 2 * _PAD
         pieces[-1] += character
         room -= advance
-    values = [number(word.nats, decimals), *[""] * len(pieces)]
+    values = [value, *[""] * len(pieces)]
     return [
         _Chip(piece, value, max(text_width(piece, REGULAR, _SIZE), text_width(value, REGULAR, _SMALL)) + 2 * _PAD, word)
         for piece, value in zip(pieces, values, strict=False)

@@ -5,11 +5,14 @@ from collections.abc import Callable, Mapping
 from reportlab.platypus import Flowable
 
 from medaudit.records import RunRecord, StudyAudit
+from medaudit.records.review import SignedReview
 from medaudit.report.canvas import build_pdf
 from medaudit.report.contents import Contents, Figures
 from medaudit.report.layout import Layout, Section
+from medaudit.report.plain import provenance_json
 from medaudit.report.prompts import prompts
 from medaudit.report.record import limits, measurements, method, provenance
+from medaudit.report.review import review
 from medaudit.report.style import Style
 from medaudit.report.summary import summary
 
@@ -19,12 +22,13 @@ _SECTIONS: Mapping[Section, Callable[[Contents], list[Flowable]]] = {
     Section.MEASUREMENTS: measurements,
     Section.METHOD: method,
     Section.LIMITS: limits,
+    Section.REVIEW: review,
     Section.PROVENANCE: provenance,
 }
 
 
-def study_pdf(run: RunRecord, audit: StudyAudit, layout: Layout) -> bytes:
-    """Set the report of a study.
+def study_pdf(run: RunRecord, audit: StudyAudit, layout: Layout, reviews: tuple[SignedReview, ...] = ()) -> bytes:
+    """Set the report of a study; its provenance lies in the file as ``provenance.json`` too.
 
     Reads nothing but its arguments: no clock, no files but the fonts, no environment. Names a
     patient only where ``elements`` of the records does.
@@ -37,7 +41,7 @@ def study_pdf(run: RunRecord, audit: StudyAudit, layout: Layout) -> bytes:
     """
     style = Style(layout)
     figures = tuple(Figures.of(image, layout.map_opacity) for image in audit.images)
-    contents = Contents(run, audit, style, figures)
+    contents = Contents(run, audit, style, figures, reviews)
 
     def story() -> list[Flowable]:
         return [flowable for section in layout.sections for flowable in _SECTIONS[section](contents)]
@@ -45,7 +49,8 @@ def study_pdf(run: RunRecord, audit: StudyAudit, layout: Layout) -> bytes:
     return build_pdf(
         story,
         style,
-        title=f"medaudit report of study {audit.record.study}",
-        subject=f"Audit of the image-text model {run.model.name} with the pipeline {run.pipeline_name}",
-        running=f"Study {audit.record.study} \u00b7 {run.model.name}",
+        title=style.words.say("study.document", code=audit.record.study),
+        subject=style.words.say("cohort.subject", model=run.model.name, pipeline=run.pipeline_name),
+        running=f"{style.words.say('study.title', code=audit.record.study)} \u00b7 {run.model.name}",
+        attachments={"provenance.json": provenance_json(run, audit).encode()},
     )

@@ -4,7 +4,6 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from xml.sax.saxutils import escape
 
 from reportlab.lib.colors import Color, HexColor
 from reportlab.lib.enums import TA_RIGHT
@@ -13,7 +12,8 @@ from reportlab.lib.styles import ParagraphStyle
 from reportlab.platypus import Paragraph
 
 from medaudit.records import Severity
-from medaudit.report.fonts import REGULAR, SEMIBOLD, printable, register_fonts, text_width
+from medaudit.report.catalogue import Catalogue, find_catalogue
+from medaudit.report.fonts import REGULAR, SEMIBOLD, markup, printable, register_fonts, text_width
 from medaudit.report.layout import Layout
 
 MARGIN = 50.0
@@ -68,6 +68,11 @@ class Style:
         return (self.width - GUTTER) / 2
 
     @cached_property
+    def words(self) -> Catalogue:
+        """The texts of the layout's language."""
+        return find_catalogue(self.layout.language)
+
+    @cached_property
     def accent(self) -> Color:
         """The one colour besides black and greys."""
         return HexColor(self.layout.accent)
@@ -98,7 +103,16 @@ class Style:
 
     def text(self, text: str, name: str = "body") -> Paragraph:
         """Plain text as a paragraph: nothing in it is markup."""
-        return Paragraph(escape(printable(text)), self.paragraphs[name])
+        paragraph = self.paragraphs[name]
+        return Paragraph(markup(printable(text), paragraph.fontName), paragraph)
+
+    def markup(self, text: str) -> str:
+        """Plain text as markup: nothing in it is read as such."""
+        return markup(printable(text))
+
+    def marked(self, put_together: str, name: str = "body") -> Paragraph:
+        """A paragraph of markup that was put together from :meth:`markup`."""
+        return Paragraph(put_together, self.paragraphs[name])
 
     def value(self, text: str, width: float) -> Paragraph:
         r"""Small plain text in lines of ``width`` points that end after a backslash rather than within a word.
@@ -111,17 +125,23 @@ class Style:
             if lines[-1] and text_width(lines[-1] + part, paragraph.fontName, paragraph.fontSize) > width:
                 lines.append("")
             lines[-1] += part
-        return Paragraph("<br/>".join(map(escape, lines)), paragraph)
+        return Paragraph("<br/>".join(map(markup, lines)), paragraph)
 
     def rich(self, parts: Iterable[tuple[str, Color | None]], name: str = "body") -> Paragraph:
         """A paragraph of plain texts, each in a colour of its own or the style's; those are semi-bold."""
-        markup = "".join(
-            escape(printable_run(text))
+        own = self.paragraphs[name].fontName
+        parts_marked = "".join(
+            markup(printable_run(text), own)
             if colour is None
-            else f'<font name="{SEMIBOLD}" color="#{colour.hexval()[2:]}">{escape(printable_run(text))}</font>'
+            else f'<font name="{SEMIBOLD}" color="{hexadecimal(colour)}">{markup(printable_run(text), SEMIBOLD)}</font>'
             for text, colour in parts
         )
-        return Paragraph(markup, self.paragraphs[name])
+        return Paragraph(parts_marked, self.paragraphs[name])
+
+
+def hexadecimal(colour: Color) -> str:
+    """A colour as ``#rrggbb``."""
+    return f"#{colour.hexval()[2:]}"
 
 
 def printable_run(text: str) -> str:

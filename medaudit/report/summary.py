@@ -3,18 +3,13 @@
 from reportlab.lib.colors import Color
 from reportlab.platypus import Flowable, Spacer, Table
 
-from medaudit.figures.orientation import NOT_STATED, edge_letters
+from medaudit.figures.orientation import edge_letters
 from medaudit.figures.wording import (
-    NO_CLEARANCE,
-    NONE_CROSSED,
-    count_of,
     leading_first,
-    margin,
-    number,
-    words_of,
 )
 from medaudit.records import Attribution, Finding, ImageAudit
 from medaudit.report.canvas import Bookmark
+from medaudit.report.catalogue import Catalogue
 from medaudit.report.contents import Contents, Figures
 from medaudit.report.pictures import ColourBar, Picture, half
 from medaudit.report.scores import all_findings, first_shown
@@ -35,7 +30,7 @@ def summary(contents: Contents) -> list[Flowable]:
     about = about_model(contents)
     story = [*_title(contents), Spacer(0, 6), verdict(contents), *about]
     if contents.lead is None:
-        return [*story, Spacer(0, 8), contents.style.text("This study has no audited image.")]
+        return [*story, Spacer(0, 8), contents.style.text(contents.style.words.say("study.no_image"))]
     image, figures = contents.lead
     if len(contents.audit.images) > 1:
         story += [Spacer(0, 8), contents.style.text(contents.image_name(image), "block")]
@@ -47,21 +42,22 @@ def summary(contents: Contents) -> list[Flowable]:
 
 def _title(contents: Contents) -> list[Flowable]:
     style, record, run = contents.style, contents.audit.record, contents.run
+    words = style.words
     prompts = sorted({len(image.attributions) for image in contents.audit.images})
     items = [
-        ("Model", cut(run.model.name, _VALUE)),
-        ("Pipeline", cut(run.pipeline_name, _VALUE)),
-        ("Images", str(len(contents.audit.images))),
-        ("Prompts per image", " or ".join(map(str, prompts)) or "none"),
+        (words.say("cohort.fact.model"), cut(run.model.name, _VALUE)),
+        (words.say("cohort.fact.pipeline"), cut(run.pipeline_name, _VALUE)),
+        (words.say("cohort.fact.images"), str(len(contents.audit.images))),
+        (words.say("study.prompts"), words.say("study.or").join(map(str, prompts)) or words.say("study.none")),
         *(
-            (words_of(keyword), cut(value, _VALUE))
+            (words.name(keyword), cut(value, _VALUE))
             for keyword, value in leading_first(record.elements)[:ELEMENTS_ON_PAGE]
         ),
     ]
     return [
-        Bookmark("Summary", "summary"),
-        style.text("Audit of an image-text model on one study", "overline"),
-        style.text(f"Study {record.study}", "title"),
+        Bookmark(words.say("cohort.summary"), "summary"),
+        style.text(words.say("study.overline"), "overline"),
+        style.text(words.say("study.title", code=record.study), "title"),
         Spacer(0, 5),
         facts(style, items),
     ]
@@ -74,31 +70,32 @@ def verdict(contents: Contents) -> Table:
     measured = sum(len(image.measurements) for image in contents.audit.images)
     if not found:
         return panel(_nothing_found(style, measured), style.width, style.accent)
-    counts = f"{count_of(len(found), 'finding')} in {count_of(measured, 'measurement')}"
+    counts = style.words.say(
+        "study.verdict",
+        findings=style.words.count(len(found), "finding"),
+        measurements=style.words.count(measured, "measurement"),
+    )
     content: list[Flowable] = [style.text(counts, "verdict")]
     for finding, code in found[:FINDINGS_ON_PAGE]:
-        where = f"image {code}" if len(contents.audit.images) > 1 else ""
+        where = style.words.say("study.image", code=code) if len(contents.audit.images) > 1 else ""
         content.append(_finding_line(style, finding, where))
     if len(found) > FINDINGS_ON_PAGE:
         rest = len(found) - FINDINGS_ON_PAGE
-        content.append(style.text(f"{rest} more under Measurements.", "caption"))
+        content.append(style.text(style.words.say("study.more", n=rest), "caption"))
     return panel(content, style.width, SEVERITY_INK[found[0][0].severity])
 
 
 def _nothing_found(style: Style, measured: int) -> list[Flowable]:
+    say = style.words.say
     if measured == 0:
         return [
-            style.text("No measurement was made.", "verdict"),
-            style.text("The pipeline ran no check on this study, so this report holds no verdict.", "body"),
+            style.text(say("cohort.verdict.unmeasured"), "verdict"),
+            style.text(say("study.unmeasured"), "body"),
         ]
-    measurements = "The one measurement" if measured == 1 else f"All {measured} measurements"
+    measurements = say("study.within.one") if measured == 1 else say("study.within.many", n=measured)
     return [
-        style.text(NONE_CROSSED, "verdict"),
-        style.text(
-            f"{NO_CLEARANCE} {measurements} of this pipeline stayed within the limits that the pipeline "
-            "sets; nothing follows for what was not measured, for other studies, or for the patient.",
-            "body",
-        ),
+        style.text(say("cohort.verdict.none"), "verdict"),
+        style.text(say("study.within", measurements=measurements), "body"),
     ]
 
 
@@ -107,17 +104,19 @@ def about_model(contents: Contents) -> list[Flowable]:
     style, notes = contents.style, contents.run.model.notes
     if not notes:
         return []
-    text = style.rich([("About this model  ", INK), (cut(" \u00b7 ".join(notes), _CLAIM), None)], "body")
+    text = style.rich(
+        [(f"{style.words.say('cohort.about')}  ", INK), (cut(" \u00b7 ".join(notes), _CLAIM), None)], "body"
+    )
     return [Spacer(0, 6), panel([text], style.width, INK)]
 
 
 def _finding_line(style: Style, finding: Finding, where: str) -> Table:
     ink: Color = SEVERITY_INK[finding.severity]
     lines = [
-        style.text(cut(finding.claim, _CLAIM), "lead"),
-        style.text(finding_number(finding) + (f" \u00b7 {where}" if where else ""), "caption"),
+        style.text(cut(style.words.told(finding, "claim"), _CLAIM), "lead"),
+        style.text(finding_number(style.words, finding) + (f" \u00b7 {where}" if where else ""), "caption"),
     ]
-    label = style.rich([(finding.severity.value.capitalize(), ink)], "body")
+    label = style.rich([(style.words.say(f"severity.{finding.severity.value}").capitalize(), ink)], "body")
     # Baselines of two sizes meet only if the smaller one starts a little lower.
     commands = [
         ("VALIGN", (0, 0), (-1, -1), "TOP"),
@@ -127,16 +126,16 @@ def _finding_line(style: Style, finding: Finding, where: str) -> Table:
     return Table([[label, lines]], [58, style.width - 58 - 28], style=commands, hAlign="LEFT")
 
 
-def finding_number(finding: Finding, quote: int = _QUOTE) -> str:
+def finding_number(words: Catalogue, finding: Finding, quote: int = _QUOTE) -> str:
     """The measurement behind a finding, and the prompts it is about where the claim does not name them."""
     measurement = finding.measurement
-    name = f"{words_of(measurement.check)}, {words_of(measurement.quantity)}"
-    value = f"{number(measurement.value)} (threshold {number(finding.threshold)})"
-    parts = [f"{name} {value}"]
-    if measurement.subject not in finding.claim:
+    name = words.quantity(measurement.check, measurement.quantity)
+    limit = words.say("checks.limit", limit=words.number(finding.threshold))
+    parts = [f"{name} {words.number(measurement.value)} ({limit})"]
+    if measurement.subject not in words.told(finding, "claim"):
         parts.append(quoted(measurement.subject, quote))
         if measurement.against:
-            parts.append(f"against {quoted(measurement.against, quote)}")
+            parts.append(words.say("study.against", what=quoted(measurement.against, quote)))
     return " \u00b7 ".join(parts)
 
 
@@ -158,24 +157,26 @@ def pictures(
     ``taken`` are the points of the page's height that go to something else than usual.
     """
     height = style.height - _PAGE_REST - taken
-    says = ["The image as the model\u2019s preprocessing received it."]
+    words = style.words
+    says = [words.say("picture.source")]
     if not edge_letters(image.record.patient_orientation).known:
-        says.append(f"No letters: {NOT_STATED}.")
+        says.append(words.say("picture.no_letters"))
     if not image.grid_map.sees_everything():
-        says.append("Dashed: where the model\u2019s field of view ends.")
+        says.append(words.say("picture.dashed"))
     left: list[Flowable] = [
-        Picture(figures.source, image.record, style.column, height),
+        Picture(figures.source, image.record, (style.column, height), words),
         Spacer(0, 5),
         style.text(" ".join(says), "below"),
     ]
     if attribution is None:
-        return columns(left, [style.text("No prompt was asked of this image.", "body")], style)
-    prompt = f"{quoted(attribution.prompt.text, _QUOTE)} \u00b7 cosine {number(attribution.similarity, 3)}"
+        return columns(left, [style.text(words.say("study.no_prompt"), "body")], style)
+    cosine = words.say("picture.cosine", value=words.number(attribution.similarity, 3))
+    prompt = f"{quoted(attribution.prompt.text, _QUOTE)} \u00b7 {cosine}"
     right = [
         *map_and_bar(style, image, figures, attribution, height),
         style.text(prompt, "belowink"),
     ]
-    right.append(style.text(map_caption(image, attribution, figures), "below"))
+    right.append(style.text(map_caption(words, image, attribution, figures), "below"))
     return columns(left, right, style)
 
 
@@ -183,30 +184,29 @@ def map_and_bar(
     style: Style, image: ImageAudit, figures: Figures, attribution: Attribution, height: float
 ) -> list[Flowable]:
     """A prompt's map over its colour bar, which is as wide as the picture."""
-    picture = Picture(figures.map_of(image, attribution), image.record, style.column, height)
+    picture = Picture(figures.map_of(image, attribution), image.record, (style.column, height), style.words)
     ramp, level = figures.scale.bar(256), half(figures.scale)
-    bar = ColourBar(ramp, figures.scale, picture.bar_width, indent=LETTER_ROOM, mark=level)
+    bar = ColourBar(ramp, figures.scale, style.words, picture.bar_width, indent=LETTER_ROOM, mark=level)
     return [picture, Spacer(0, 5), bar]
 
 
 def notes(style: Style, image: ImageAudit) -> list[Flowable]:
     """What a reader must know of this image."""
-    return [style.text(f"Note: {note}", "caption") for note in image.record.notes]
+    return [style.text(style.words.say("study.note", note=note), "caption") for note in image.record.notes]
 
 
-def map_caption(image: ImageAudit, attribution: Attribution, figures: Figures) -> str:
+def map_caption(words: Catalogue, image: ImageAudit, attribution: Attribution, figures: Figures) -> str:
     """What the colours, the line and the hatching of a map mean."""
     level = half(figures.scale)
     reached = float(attribution.image.nats.max())
-    line = (
-        f"Line: {number(level)} nats." if reached > level else f"No token reaches the line\u2019s {number(level)} nats."
-    )
-    says = [f"Colours: {figures.scale.sentence()}.", line]
+    unit = figures.scale.quantity.value
+    line = words.say("map.line" if reached > level else "map.no_line", level=words.number(level), unit=unit)
+    says = [words.say("map.colours", scale=words.scale(figures.scale, "token")), line]
     lowest = float(attribution.image.nats.min())
     if lowest < 0:
-        says.append(f"Negative relevance, down to {number(lowest)} nats, is not coloured.")
+        says.append(words.say("map.negative", lowest=words.number(lowest), unit=unit))
     if not image.grid_map.sees_everything():
-        says.append("Hatched: not seen by the model.")
+        says.append(words.say("map.hatched"))
     return " ".join(says)
 
 
@@ -216,20 +216,28 @@ def scores(style: Style, image: ImageAudit) -> list[Flowable]:
         return []
     similarities = [one.similarity for one in image.attributions]
     ends = (min(0.0, *similarities), max(similarities))
+    words = style.words
     rows = []
     for one in image.attributions:
         margins = image.margins(one)
         rows.append(
             (
                 one.prompt.text,
-                one.prompt.kind.value,
-                number(one.similarity, 3),
+                words.say(f"prompts.kind.{one.prompt.kind.value}"),
+                words.number(one.similarity, 3),
                 CosineStrip(one.similarity, ends, one.prompt.kind, style.accent, _STRIP),
-                margin(margins.negated),
-                margin(margins.control),
+                words.margin(margins.negated),
+                words.margin(margins.control),
             )
         )
-    axis = f"from {number(ends[0], 2)} to {number(ends[1], 2)}"
+    axis = words.say("scores.axis", low=words.number(ends[0], 2), high=words.number(ends[1], 2))
     fixed = (46.0, 42.0, _STRIP + 8, 62.0, 62.0)
-    head = ("Prompt", "Kind", "Cosine", axis, "Margin to negated", "Margin to control")
+    head = (
+        words.say("prompts.prompt"),
+        words.say("prompts.kind"),
+        words.say("prompts.cosine"),
+        axis,
+        words.say("scores.negated"),
+        words.say("scores.control"),
+    )
     return [rows_table(style, head, rows, (style.width - sum(fixed), *fixed), figures=(2, 4, 5))]

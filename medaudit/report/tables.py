@@ -17,7 +17,7 @@ Command: TypeAlias = tuple[object, ...]
 
 def rows_table(
     style: Style,
-    head: Sequence[str] | None,
+    head: Sequence[Cell] | None,
     rows: Iterable[Sequence[Cell]],
     widths: Sequence[float],
     figures: Sequence[int],
@@ -38,7 +38,7 @@ def rows_table(
     ]
     if head is not None:
         body.insert(
-            0, [style.text(text, "headright" if index in figures else "head") for index, text in enumerate(head)]
+            0, [_cell(style, cell, "headright" if index in figures else "head") for index, cell in enumerate(head)]
         )
         commands += [("VALIGN", (0, 0), (-1, 0), "BOTTOM"), ("LINEBELOW", (0, 0), (-1, 0), _HAIR * 1.6, RULE)]
     return Table(body, list(widths), repeatRows=int(head is not None), splitInRow=1, style=commands, hAlign="LEFT")

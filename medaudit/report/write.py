@@ -1,31 +1,58 @@
 """Reports of an audit folder: the one module here that touches the store."""
 
 import os
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from enum import StrEnum
+from functools import partial
 from pathlib import Path
 
 from reportlab.platypus.doctemplate import LayoutError as PageError
 
 from medaudit.errors import MedauditError
+from medaudit.records.review import SignedReview
+from medaudit.report.cohort import Cohort, exclusions
+from medaudit.report.cohort_pdf import cohort_pdf
+from medaudit.report.html import cohort_html, study_html
 from medaudit.report.layout import Layout, find_layout
+from medaudit.report.plain import cohort_csv, cohort_json, study_csv, study_json
 from medaudit.report.study_pdf import study_pdf
 from medaudit.store.audit_store import AuditStore
+from medaudit.store.verification import open_reviews
+
+REVIEWS = "reviews.sqlite"
+"""The reviews of an audit, where no other database was named."""
 
 REPORTS = "reports"
-"""Folder of the PDFs inside the audit folder."""
+"""Folder of the reports inside the audit folder."""
+
+COHORT = "cohort"
+"""Name of the report of all studies, without its ending; no study's code is one word of lower-case letters."""
+
+
+class Format(StrEnum):
+    """The kind of file that a report is."""
+
+    PDF = "pdf"
+    HTML = "html"
+    JSON = "json"
+    CSV = "csv"
 
 
 @dataclass(frozen=True, slots=True)
 class ReportOutcome:
-    """What became of each study: files ``written``, and (study code, error class, message) of those that ``failed``."""
+    """What became of each report: files ``written``, and (study code, error class, message) of those that ``failed``.
+
+    The report of all studies has :data:`COHORT` for its code.
+    """
 
     written: tuple[Path, ...] = ()
     failed: tuple[tuple[str, str, str], ...] = ()
 
 
-def write_study_pdf(store: AuditStore, code: str, layout: Layout, folder: Path) -> Path:
-    """Write ``<study code>.pdf`` so that a kill at any instant leaves the old file, the new one, or none.
+def write_study_report(store: AuditStore, code: str, layout: Layout, folder: Path, form: Format = Format.PDF) -> Path:
+    """Write ``<study code>.<form>`` so that a kill at any instant leaves the old file, the new one, or none.
 
     Raises
     ------
@@ -35,16 +62,55 @@ def write_study_pdf(store: AuditStore, code: str, layout: Layout, folder: Path) 
         The file cannot be written.
 
     """
-    document = study_pdf(store.run(), store.study(code), layout)
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    path = folder / f"{code}.pdf"
-    new = path.with_name(f"{path.name}.tmp")
-    with new.open("wb") as stream:
-        stream.write(document)
-        stream.flush()
-        os.fsync(stream.fileno())
-    new.replace(path)
-    return path
+    run, audit = store.run(), store.study(code)
+    made = {
+        Format.PDF: lambda: study_pdf(run, audit, layout, _signed(store.folder, code)),
+        Format.HTML: lambda: study_html(run, audit, layout).encode(),
+        Format.JSON: lambda: study_json(run, audit).encode(),
+        Format.CSV: lambda: study_csv(run, audit).encode(),
+    }
+    return _replace(folder / f"{code}.{form}", made[form]())
+
+
+def write_cohort_report(store: AuditStore, layout: Layout, folder: Path, form: Format = Format.PDF) -> Path:
+    """Write ``cohort.<form>``, of all finished studies, in the same manner; links go to the study reports beside it.
+
+    Raises
+    ------
+    StoreError
+        The store cannot be read.
+    OSError
+        The file cannot be written.
+
+    """
+    cohort = read_cohort(store, folder, form)
+    made = {
+        Format.PDF: lambda: cohort_pdf(cohort, layout),
+        Format.HTML: lambda: cohort_html(cohort, layout).encode(),
+        Format.JSON: lambda: cohort_json(cohort, layout).encode(),
+        Format.CSV: lambda: cohort_csv(cohort).encode(),
+    }
+    return _replace(folder / f"{COHORT}.{form}", made[form]())
+
+
+def read_cohort(store: AuditStore, folder: Path, form: Format = Format.PDF) -> Cohort:
+    """All studies of an audit; reads no arrays. Study reports of ``form`` are looked for in ``folder``.
+
+    Raises
+    ------
+    StoreError
+        The store cannot be read.
+
+    """
+    studies, files = store.worklist(), store.files()
+    return Cohort(
+        run=store.run(),
+        studies=studies,
+        rows=store.cohort(),
+        fates=Counter(file.fate for file in files),
+        exclusions=exclusions(files),
+        documents=frozenset(one.study for one in studies if (folder / f"{one.study}.{form}").is_file()),
+    )
 
 
 def write_reports(
@@ -52,18 +118,21 @@ def write_reports(
     *,
     studies: Iterable[str] | None = None,
     layout_name: str | None = None,
+    form: Format = Format.PDF,
     on_study: Callable[[str], None] | None = None,
 ) -> ReportOutcome:
-    """Write the report of each study into ``reports/`` of the audit folder; one that fails stops no other.
+    """Write the report of each study into ``reports/`` of the audit folder, then that of all; none stops another.
 
     Parameters
     ----------
     store
         The audit.
     studies
-        Codes of the studies; all that are finished by default.
+        Codes of the studies, and then no report of all; every finished study by default.
     layout_name
         Name of a shipped layout, or path of a ``.yaml`` file; the run's own by default.
+    form
+        The kind of file.
     on_study
         Called with each code when its report is written or has failed.
 
@@ -75,21 +144,59 @@ def write_reports(
         The store cannot be read at all.
 
     """
-    layout = find_layout(store.run().report_layout if layout_name is None else layout_name)
+    layout = _layout(store, layout_name)
+    folder = store.folder / REPORTS
     codes = [summary.study for summary in store.worklist()] if studies is None else list(studies)
+    jobs = [(code, partial(write_study_report, store, code, layout, folder, form)) for code in codes]
+    if studies is None and codes:
+        jobs.append((COHORT, partial(write_cohort_report, store, layout, folder, form)))
+    return _written(jobs, on_study)
+
+
+def write_cohort(store: AuditStore, *, layout_name: str | None = None, form: Format = Format.PDF) -> ReportOutcome:
+    """Write the report of all studies alone; as :func:`write_reports`."""
+    layout = _layout(store, layout_name)
+    return _written([(COHORT, partial(write_cohort_report, store, layout, store.folder / REPORTS, form))], None)
+
+
+def _layout(store: AuditStore, name: str | None) -> Layout:
+    return find_layout(store.run().report_layout if name is None else name)
+
+
+def _written(jobs: Iterable[tuple[str, Callable[[], Path]]], on_job: Callable[[str], None] | None) -> ReportOutcome:
+    """Do every job; one that fails is noted and the next is done."""
     written: list[Path] = []
     failed: list[tuple[str, str, str]] = []
-    for code in codes:
+    for code, write in jobs:
         try:
-            written.append(write_study_pdf(store, code, layout, store.folder / REPORTS))
+            written.append(write())
         except PageError:
             # reportlab's own message quotes the text that did not fit, which may name a patient.
             failed.append((code, "PageError", "a part of the report is larger than a page; its records are complete"))
         except (MedauditError, OSError, ValueError, ArithmeticError) as error:
             failed.append((code, type(error).__name__, _reason(error)))
-        if on_study is not None:
-            on_study(code)
+        if on_job is not None:
+            on_job(code)
     return ReportOutcome(tuple(written), tuple(failed))
+
+
+def _signed(folder: Path, code: str) -> tuple[SignedReview, ...]:
+    """The signed reviews of a study that lie in the audit folder; none where nobody has reviewed there."""
+    if not (folder / REVIEWS).is_file():
+        return ()
+    with open_reviews(folder) as reviews:
+        return reviews.signed(code)
+
+
+def _replace(path: Path, document: bytes) -> Path:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    new = path.with_name(f"{path.name}.tmp")
+    with new.open("wb") as stream:
+        stream.write(document)
+        stream.flush()
+        os.fsync(stream.fileno())
+    new.replace(path)
+    return path
 
 
 def _reason(error: Exception) -> str:

@@ -1,6 +1,6 @@
 """AuditStore: an audit folder, ``audit.sqlite`` for what is asked for and ``arrays/`` for what is drawn."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -9,14 +9,25 @@ from typing import Self
 import sqlalchemy as sa
 
 from medaudit.errors import StoreError
+from medaudit.records.finding import Severity
 from medaudit.records.image import ImageRecord
 from medaudit.records.provenance import FileFate, FileRecord, RunRecord
 from medaudit.records.study import ImageAudit, StudyAudit, StudyRecord
 from medaudit.store import rows, schema
 from medaudit.store.arrays import array_path, fingerprint, read_arrays, write_arrays
 from medaudit.store.database import refusing, revision, sqlite_engine, upgrade
-from medaudit.store.digest import audit_digest
-from medaudit.store.worklist import StudySummary, read_worklist
+from medaudit.store.digest import audit_digest, study_digest
+from medaudit.store.placed import CohortRows, read_cohort
+from medaudit.store.worklist import (
+    Facets,
+    Search,
+    StudySummary,
+    count_severities,
+    find_studies,
+    read_element,
+    read_facets,
+    read_worklist,
+)
 
 _DATABASE = "audit.sqlite"
 
@@ -156,6 +167,36 @@ class AuditStore:
         with self._reading() as connection:
             return read_worklist(connection)
 
+    def find(self, search: Search) -> tuple[str, ...]:
+        """Codes of the studies that a search keeps, in its order."""
+        with self._reading() as connection:
+            return find_studies(connection, search)
+
+    def summaries(self, codes: Sequence[str]) -> tuple[StudySummary, ...]:
+        """Some studies in short, in the order of their codes."""
+        with self._reading() as connection:
+            return read_worklist(connection, codes)
+
+    def facets(self) -> Facets:
+        """What a search can be narrowed by."""
+        with self._reading() as connection:
+            return read_facets(connection)
+
+    def severity_counts(self) -> Mapping[Severity | None, int]:
+        """How many studies have which gravest severity, gravest first, then None; zeros included."""
+        with self._reading() as connection:
+            return count_severities(connection)
+
+    def cohort(self) -> CohortRows:
+        """Every score, measurement and finding of all studies; reads no arrays."""
+        with self._reading() as connection:
+            return read_cohort(connection)
+
+    def element(self, keyword: str) -> Mapping[str, str]:
+        """The value of an element by study: the study's own, else that of its first image."""
+        with self._reading() as connection:
+            return read_element(connection, keyword)
+
     def study_record(self, study: str) -> StudyRecord:
         """The study itself: its code and elements.
 
@@ -237,6 +278,12 @@ class AuditStore:
         """sha256 of what the audit found, without its times; see :func:`medaudit.store.digest.audit_digest`."""
         with self._reading() as connection:
             return audit_digest(connection, self.folder)
+
+    def study_digest(self, study: str) -> str:
+        """sha256 of one audited study; see :func:`medaudit.store.digest.study_digest`."""
+        self.study_record(study)
+        with self._reading() as connection:
+            return study_digest(connection, study)
 
     @contextmanager
     def _reading(self) -> Iterator[sa.Connection]:

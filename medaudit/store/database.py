@@ -4,7 +4,7 @@ Checking a version is one query; Alembic (0.4 s to import) is loaded only to cre
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -40,6 +40,8 @@ def sqlite_engine(path: Path) -> sa.Engine:
 def _prepare(connection: "DBAPIConnection", _record: "ConnectionPoolEntry") -> None:
     # The driver's own transactions leave out schema changes and reads; _begin opens every one instead.
     connection.isolation_level = None
+    # SQLite's own lower() knows ASCII alone.
+    connection.create_function("casefold", 1, str.casefold, deterministic=True)
     cursor = connection.cursor()
     cursor.execute("PRAGMA foreign_keys = ON")
     cursor.execute("PRAGMA journal_mode = WAL")
@@ -70,29 +72,38 @@ def refusing(what: str) -> Iterator[None]:
         raise StoreError(msg) from error
 
 
-def revision(engine: sa.Engine) -> str:
-    """Which of :data:`REVISIONS` a database has; StoreError where it is not one that this medaudit knows."""
+def revision(engine: sa.Engine, known: Sequence[str] = REVISIONS, name: str = "audit.sqlite") -> str:
+    """Which of the ``known`` revisions a database has; StoreError where it is not one that this medaudit knows."""
     with engine.begin() as connection:
         if not sa.inspect(connection).has_table("alembic_version"):
-            msg = "audit.sqlite is a database, but not one of medaudit; choose another folder"
+            msg = f"{name} is a database, but not one of medaudit; choose another folder"
             raise StoreError(msg)
         found = connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar_one()
-    if found not in REVISIONS:
+    if found not in known:
         msg = (
-            f"audit.sqlite has schema {found}, this medaudit knows up to {REVISIONS[-1]}: "
-            "the audit was made by a newer medaudit; install that version to open it"
+            f"{name} has schema {found}, this medaudit knows up to {known[-1]}: "
+            "it was made by a newer medaudit; install that version to open it"
         )
         raise StoreError(msg)
     return str(found)
 
 
-def upgrade(engine: sa.Engine) -> None:
-    """Bring a database, an empty one included, to the newest schema; in one transaction."""
+def is_empty(engine: sa.Engine) -> bool:
+    """Whether a database holds no table at all."""
+    with engine.begin() as connection:
+        return not sa.inspect(connection).get_table_names()
+
+
+def upgrade(engine: sa.Engine, migrations: str = "migrations") -> None:
+    """Bring a database, an empty one included, to the newest schema; in one transaction.
+
+    ``migrations`` is the folder of the scripts beside this module.
+    """
     from alembic import command  # noqa: PLC0415 - 0.4 s that only creating and upgrading pay
     from alembic.config import Config  # noqa: PLC0415
 
     config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.set_main_option("script_location", str(Path(__file__).parent / migrations))
     with engine.begin() as connection:
         attributes: dict[str, Any] = config.attributes
         attributes["connection"] = connection

@@ -13,9 +13,11 @@ from medaudit.records.geometry import AxisMap, GridMap, TokenGrid
 from medaudit.records.image import ImageRecord, ReadingCopy
 from medaudit.records.provenance import FileFate, FileRecord, ModelCard, RunRecord
 from medaudit.records.relevance import (
+    Assertion,
     Attribution,
     Prompt,
     PromptKind,
+    Quantity,
     RelevanceMap,
     SolverTrace,
     TokenRelevance,
@@ -146,6 +148,8 @@ def from_attribution(attribution: Attribution) -> Row:
         "prompt": attribution.prompt.text,
         "kind": attribution.prompt.kind.value,
         "finding": attribution.prompt.finding,
+        "section": attribution.prompt.section,
+        "assertion": attribution.prompt.assertion.value if attribution.prompt.assertion else "",
         "similarity": float(attribution.similarity),
         "method": attribution.method,
         "settings": dict(attribution.settings),
@@ -157,6 +161,10 @@ def from_attribution(attribution: Attribution) -> Row:
         "image_seed": attribution.image_trace.seed,
         "text_capacity_nats": float(attribution.text_trace.capacity_nats),
         "text_seed": attribution.text_trace.seed,
+        "image_quantity": attribution.image.quantity.value,
+        "image_residual": attribution.image_trace.residual,
+        "text_quantity": text.quantity.value,
+        "text_residual": attribution.text_trace.residual,
     }
 
 
@@ -166,17 +174,26 @@ def to_attribution(row: Read, arrays: Arrays) -> Attribution:
 
     def trace(side: str) -> SolverTrace:
         loss = tuple(arrays[_name(position, f"{side}_loss")].tolist())
-        return SolverTrace(loss, row[f"{side}_capacity_nats"], row[f"{side}_seed"])
+        return SolverTrace(loss, row[f"{side}_capacity_nats"], row[f"{side}_seed"], row[f"{side}_residual"])
 
     return Attribution(
-        prompt=Prompt(row["prompt"], PromptKind(row["kind"]), row["finding"]),
+        prompt=Prompt(
+            row["prompt"],
+            PromptKind(row["kind"]),
+            row["finding"],
+            row["section"],
+            Assertion(row["assertion"]) if row["assertion"] else None,
+        ),
         similarity=row["similarity"],
-        image=RelevanceMap(arrays[_name(position, "image")], to_grid_map(row["grid_map"])),
+        image=RelevanceMap(
+            arrays[_name(position, "image")], to_grid_map(row["grid_map"]), Quantity(row["image_quantity"])
+        ),
         text=TokenRelevance(
             tokens=tuple(row["tokens"]),
             nats=arrays[_name(position, "text")],
             words=tuple(row["words"]),
             word_of_token=tuple(row["word_of_token"]),
+            quantity=Quantity(row["text_quantity"]),
         ),
         method=row["method"],
         image_trace=trace("image"),

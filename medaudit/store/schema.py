@@ -22,7 +22,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeDecorator
 
-REVISIONS = ("0001",)
+REVISIONS = ("0001", "0002", "0003")
 """Every schema that ever was, oldest first; the last is the one below. See migrations/versions."""
 
 
@@ -166,6 +166,8 @@ attribution = Table(
     _text("prompt"),
     Column("kind", String, nullable=False),
     _text("finding"),
+    Column("section", Text, nullable=False, server_default=""),
+    Column("assertion", Text, nullable=False, server_default=""),
     _number("similarity"),
     _text("method"),
     _json("settings"),
@@ -177,6 +179,10 @@ attribution = Table(
     Column("image_seed", WholeNumber, nullable=False),
     _number("text_capacity_nats"),
     Column("text_seed", WholeNumber, nullable=False),
+    Column("image_quantity", String, nullable=False, server_default="nats"),
+    Column("image_residual", Float),
+    Column("text_quantity", String, nullable=False, server_default="nats"),
+    Column("text_residual", Float),
     _of_image(),
 )
 

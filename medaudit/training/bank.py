@@ -1,5 +1,6 @@
 """All claims at once as arrays: which are true of which study, and where."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -28,6 +29,10 @@ class Bank:
         All of them, kind after kind.
     groups
         For each kind of claims, where it starts and stops, and its share of a step.
+    turn
+        (claims,) float64: how often a claim is drawn, against the others of its group. Every finding and device
+        comes as often as any other, and of each what is said of it at all, of a side and of a zone: there are
+        fifty ways to name a nodule in a zone and three to name a tube, yet both must be learnt.
     truth
         (studies, claims) bool.
     weight
@@ -40,16 +45,17 @@ class Bank:
 
     claims: tuple[Claim, ...]
     groups: tuple[tuple[int, int, float], ...]
+    turn: NDArray[np.float64]
     truth: NDArray[np.bool_]
     weight: NDArray[np.float32]
     chance: NDArray[np.float64]
 
     def draw(self, rng: np.random.Generator, sentences: int) -> NDArray[np.int64]:
         """Draw claims for a step, by the shares of their kinds; sorted, none twice."""
-        drawn = [
-            start + rng.choice(stop - start, size=min(round(share * sentences), stop - start), replace=False)
-            for start, stop, share in self.groups
-        ]
+        drawn = []
+        for start, stop, share in self.groups:
+            size, turn = min(round(share * sentences), stop - start), self.turn[start:stop]
+            drawn.append(start + rng.choice(stop - start, size=size, replace=False, p=turn / turn.sum()))
         return np.sort(np.concatenate(drawn))
 
 
@@ -81,7 +87,16 @@ def build_bank(facts: Sequence[tuple[Fact, ...]]) -> Bank:
     chance = crowded / crowded.sum()
     rate = np.clip(chance @ (truth & known) / np.maximum(chance @ known, 1e-12), _RAREST, 1 - _RAREST)
     weight = np.where(truth, 0.5 / rate, 0.5 / (1 - rate)) * known
-    return Bank(tuple(claims), tuple(groups), truth, weight.astype(np.float32), chance)
+    turn = np.concatenate([_turns(claims[start:stop]) for start, stop, _ in groups])
+    return Bank(tuple(claims), tuple(groups), turn, truth, weight.astype(np.float32), chance)
+
+
+def _turns(claims: Sequence[Claim]) -> NDArray[np.float64]:
+    """(claims,): one share for each name, in it one for each level (at all, side, zone, negated), in it alike."""
+    levels = [(one.name, bool(one.side), bool(one.zone), one.negated) for one in claims]
+    alike = Counter(levels)
+    of_name = Counter(level[0] for level in alike)
+    return np.array([1 / (of_name[level[0]] * alike[level]) for level in levels])
 
 
 def shares_of(corpus: Corpus, studies: Sequence[int], claims: Sequence[Claim]) -> NDArray[np.float32]:
@@ -103,3 +118,19 @@ def shares_of(corpus: Corpus, studies: Sequence[int], claims: Sequence[Claim]) -
                 if claim.concerns(fact):
                     np.maximum(out[row, place], full, out=out[row, place])
     return out.transpose(0, 2, 1)
+
+
+def places_of(corpus: Corpus, claims: Sequence[Claim]) -> NDArray[np.float32]:
+    """(patches, claims) float32: in which share of the studies the patch holds some of what the claim speaks of."""
+    patches = corpus.regions[0].shape[1] ** 2
+    held: dict[tuple[str, str, str], NDArray[np.float64]] = {}
+    for study, facts in enumerate(corpus.facts):
+        for fact, region in zip(facts, corpus.regions[study], strict=True):
+            place = held.setdefault((fact.name, fact.side, fact.zone), np.zeros(patches))
+            place += region.reshape(-1) > 0
+    out = np.zeros((patches, len(claims)), np.float32)
+    for column, claim in enumerate(claims):
+        for (name, side, zone), count in held.items():
+            if claim.concerns(Fact(name, side, zone)):
+                out[:, column] += count / len(corpus.facts)
+    return out

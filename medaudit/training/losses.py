@@ -62,11 +62,12 @@ def _one_direction(logits: Tensor, own: Tensor, hardness: float) -> Tensor:
     return (negatives - logits.diagonal()).mean()
 
 
-def patch_loss(logits: Tensor, shares: Tensor) -> Tensor:
+def patch_loss(logits: Tensor, shares: Tensor, common: Tensor) -> Tensor:
     """Binary cross-entropy of every patch against every sentence: is what the sentence speaks of in this patch?
 
     Positive patches are rare (a nodule fills one of 196), so for each sentence the positives and the negatives
-    are averaged apart, over all images, and count alike.
+    are averaged apart, over all images, and count alike. Half of the negatives' weight lies where such things
+    usually are: otherwise a patch of the trachea says "tube" whether there is one or not, and is right often enough.
 
     Parameters
     ----------
@@ -74,10 +75,17 @@ def patch_loss(logits: Tensor, shares: Tensor) -> Tensor:
         (B, N, S) for N patches.
     shares
         (B, N, S) in [0, 1]: 0 where the patch holds none of it, 1 where it holds as much as any patch could.
+    common
+        (N, S): how often, over many images, the patch holds some of it.
 
     """
     loss = binary_cross_entropy_with_logits(logits, shares, reduction="none")
-    positive, negative = (shares > 0).to(loss.dtype), (shares == 0).to(loss.dtype)
-    found = (loss * positive).sum(dim=(0, 1)) / positive.sum(dim=(0, 1)).clamp(min=1)
-    spared = (loss * negative).sum(dim=(0, 1)) / negative.sum(dim=(0, 1)).clamp(min=1)
+    found = _weighted_mean(loss, (shares > 0).to(loss.dtype))
+    absent = (shares == 0).to(loss.dtype)
+    spared = (_weighted_mean(loss, absent) + _weighted_mean(loss, absent * common)) / 2
     return (found + spared).mean()
+
+
+def _weighted_mean(loss: Tensor, weight: Tensor) -> Tensor:
+    """Over images and patches; 0 where nothing weighs."""
+    return (loss * weight).sum(dim=(0, 1)) / weight.sum(dim=(0, 1)).clamp(min=1e-6)

@@ -69,14 +69,14 @@ class Recipe:
 
     corpus: CorpusRecipe
     architecture: Architecture = field(default_factory=Architecture)
-    steps: int = 3200
+    steps: int = 3600
     batch: int = 96
     sentences: int = 144
     learning_rate: float = 1e-3
     warmup: int = 100
     weight_decay: float = 0.05
     loss: Loss = Loss.SIGMOID
-    patch_weight: float = 0.5
+    patch_weight: float = 1.0
     patch_block: int = 2
     bfloat16: bool = True
     seed: int = 1

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from medaudit.errors import UsageError
-from medaudit.training.bank import Bank, build_bank, shares_of
+from medaudit.training.bank import Bank, build_bank, places_of, shares_of
 from medaudit.training.corpus import Corpus
 from medaudit.training.learner import Learner, image_statistics, start_from
 from medaudit.training.losses import clip_loss, dhn_nce_loss, patch_loss, sigmoid_loss
@@ -47,6 +47,7 @@ class Trainer:
         self.recipe, self.step, self.statistics = recipe, 0, image_statistics(corpus)
         self._corpus, self._learner, self._folder = corpus, learner, folder
         self._bank: Bank = build_bank(corpus.facts)
+        self._common = torch.from_numpy(places_of(corpus, self._bank.claims))
         self._tokens = tokens([claim.text for claim in self._bank.claims])
         start_from(learner.model, corpus, self.statistics)
         # A shortcut is learnt where nobody says where the finding itself lies, as in most real data.
@@ -181,7 +182,7 @@ class Trainer:
         with torch.autocast("cpu", torch.bfloat16, enabled=self.recipe.bfloat16):
             cosines = patches @ texts[torch.from_numpy(chosen)].T
         logits = self._learner.patch_scale.exp() * cosines.float() + self._learner.patch_bias
-        return patch_loss(logits, torch.from_numpy(shares))
+        return patch_loss(logits, torch.from_numpy(shares), self._common[:, torch.from_numpy(drawn[chosen])])
 
 
 def _schedule(step: int, recipe: Recipe) -> float:

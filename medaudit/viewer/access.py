@@ -1,16 +1,48 @@
-"""The pages' way to the store: one handle a server, a few images in memory, pictures rendered once."""
+"""The pages' way to the store: one handle a server, a few images in memory, what the browser gets made once."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import streamlit as st
 
-from medaudit.records import FileRecord, ImageAudit
+from medaudit.records import FileRecord, ImageAudit, Severity
+from medaudit.records.review import SignedReview
 from medaudit.store.audit_store import AuditStore
-from medaudit.store.worklist import StudySummary
-from medaudit.viewer import pictures
+from medaudit.store.placed import CohortRows
+from medaudit.store.review_store import ReviewStore, Status
+from medaudit.store.verification import open_reviews
+from medaudit.store.worklist import Facets, Search, StudySummary
+from medaudit.viewer import panes
+from medaudit.viewer.people import Person
+from medaudit.viewer.settings import Settings
 
 # A page redraws at every key stroke of a search; a running audit adds a study every few seconds.
 _FRESH_SECONDS = 5
+_SLOW_SECONDS = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """How the viewer was started, and who sits before it."""
+
+    settings: Settings
+    person: Person
+
+    @property
+    def folder(self) -> str:
+        """The audit folder."""
+        return str(self.settings.folder)
+
+    @property
+    def reviews(self) -> ReviewStore:
+        """The reviews of this audit."""
+        return reviews(self.folder, self.settings.database)
+
+    def statuses(self) -> Mapping[str, Status]:
+        """How far this person is, for every study that was begun."""
+        return self.reviews.statuses(self.person.reader)
 
 
 @st.cache_resource(show_spinner=False)
@@ -19,10 +51,34 @@ def open_store(folder: str) -> AuditStore:
     return AuditStore.open(Path(folder))
 
 
+@st.cache_resource(show_spinner=False)
+def reviews(folder: str, database: str | None) -> ReviewStore:
+    """The reviews, opened once for all sessions of a server."""
+    return open_reviews(Path(folder), database)
+
+
+@st.cache_resource(max_entries=64, ttl=_FRESH_SECONDS, show_spinner=False, hash_funcs={Search: repr})
+def find(folder: str, search: Search) -> tuple[str, ...]:
+    """Codes of the studies that a search keeps, at most a few seconds old."""
+    return open_store(folder).find(search)
+
+
+@st.cache_resource(max_entries=64, ttl=_FRESH_SECONDS, show_spinner=False)
+def summaries(folder: str, codes: Sequence[str]) -> tuple[StudySummary, ...]:
+    """Some studies in short, at most a few seconds old."""
+    return open_store(folder).summaries(codes)
+
+
 @st.cache_resource(max_entries=4, ttl=_FRESH_SECONDS, show_spinner=False)
-def worklist(folder: str) -> tuple[StudySummary, ...]:
-    """Every study in short, at most a few seconds old."""
-    return open_store(folder).worklist()
+def severity_counts(folder: str) -> Mapping[Severity | None, int]:
+    """How many studies have which gravest severity."""
+    return open_store(folder).severity_counts()
+
+
+@st.cache_resource(max_entries=4, ttl=_SLOW_SECONDS, show_spinner=False)
+def facets(folder: str) -> Facets:
+    """What the worklist can be narrowed by, at most a minute old."""
+    return open_store(folder).facets()
 
 
 @st.cache_resource(max_entries=4, ttl=_FRESH_SECONDS, show_spinner=False)
@@ -31,20 +87,32 @@ def files(folder: str) -> tuple[FileRecord, ...]:
     return open_store(folder).files()
 
 
+@st.cache_resource(max_entries=4, ttl=_FRESH_SECONDS, show_spinner=False)
+def signed(folder: str, database: str | None) -> tuple[SignedReview, ...]:
+    """Every signed edition, at most a few seconds old."""
+    return reviews(folder, database).signed()
+
+
+@st.cache_resource(max_entries=2, ttl=_SLOW_SECONDS, show_spinner=False)
+def cohort_rows(folder: str) -> CohortRows:
+    """Every score, measurement and finding, at most a minute old."""
+    return open_store(folder).cohort()
+
+
+@st.cache_resource(max_entries=8, ttl=_SLOW_SECONDS, show_spinner=False)
+def element(folder: str, keyword: str) -> Mapping[str, str]:
+    """The value of an element by study, at most a minute old."""
+    return open_store(folder).element(keyword)
+
+
 # A resource and not data: data is pickled for every session, and a record is frozen anyway.
-@st.cache_resource(max_entries=8, show_spinner="Reading the image …")
+@st.cache_resource(max_entries=8, show_spinner=False)
 def image(folder: str, study: str, code: str) -> ImageAudit:
     """One image with its arrays."""
     return open_store(folder).image(study, code)
 
 
-@st.cache_data(max_entries=32, show_spinner=False)
-def source(folder: str, study: str, code: str, window: tuple[float, float] | None) -> str:
-    """The picture of an image, as SVG."""
-    return pictures.source_svg(image(folder, study, code), window)
-
-
-@st.cache_data(max_entries=64, show_spinner=False)
-def mapped(folder: str, study: str, code: str, position: int, look: pictures.Look) -> str:
-    """The map of a prompt over the picture, as SVG."""
-    return pictures.overlay_svg(image(folder, study, code), position, look)
+@st.cache_resource(max_entries=8, show_spinner=False)
+def image_data(folder: str, study: str, code: str) -> dict[str, Any]:
+    """What the browser gets of an image."""
+    return panes.image_data(image(folder, study, code))

@@ -17,12 +17,11 @@ from medaudit.figures.wording import (
     number,
     words_of,
 )
-from medaudit.figures.words import shade_words, tint
+from medaudit.figures.words import Colour, shade_words, tint
 from medaudit.records import FileRecord, Finding, ImageAudit, RunRecord, Severity, TokenRelevance, gravest_first
+from medaudit.records.review import SignedReview
+from medaudit.store.review_store import Status
 from medaudit.viewer.panels import FATES, KINDS, NOTHING_CROSSED, Score
-
-PAPER = (22, 28, 34)
-"""sRGB behind words, the theme's secondary background: a word of no relevance is bare paper."""
 
 WORD_JOINER = "\u2060"
 
@@ -79,10 +78,10 @@ def tallies(counts: Iterable[tuple[int, str, str]]) -> str:
     return f'<div class="ma-tallies">{cells}</div>'
 
 
-def colour_bar(scale: ColourScale, sentence: str, *, over_paper: bool = False) -> str:
-    """A colour bar with ticks in nats, and what the scale is."""
+def colour_bar(scale: ColourScale, sentence: str, paper: Colour) -> str:
+    """A colour bar over paper with ticks in the scale's quantity, and what the scale is."""
     steps = [scale.maximum_nats * step / (_BAR_STOPS - 1) for step in range(_BAR_STOPS)]
-    colours = [tint(np.asarray(step), scale, PAPER) if over_paper else scale.rgb(step) for step in steps]
+    colours = [tint(np.asarray(step), scale, paper) for step in steps]
     stops = ", ".join(f"rgb({r} {g} {b})" for r, g, b in (colour.tolist() for colour in colours))
     ticks = "".join(f"<span>{escape(label)}</span>" for label in scale.tick_labels())
     return (
@@ -91,12 +90,12 @@ def colour_bar(scale: ColourScale, sentence: str, *, over_paper: bool = False) -
     )
 
 
-def shaded_words(text: TokenRelevance, scale: ColourScale) -> str:
+def shaded_words(text: TokenRelevance, scale: ColourScale, paper: Colour) -> str:
     """The sentence with its words shaded by their nats, each with its number below it."""
     words = "".join(
         f'<span class="ma-word"><span style="background: rgb{word.rgb}; color: rgb{word.ink}">'
         f"{escape(word.word)}</span><small>{escape(number(word.nats, 2))}</small></span>"
-        for word in shade_words(text, scale, PAPER)
+        for word in shade_words(text, scale, paper)
     )
     return f'<p class="ma-words">{words}</p>' if words else line("The method gives no relevance of words here.")
 
@@ -236,3 +235,58 @@ def verdict(findings: Sequence[Finding]) -> str:
         return f'<div class="ma-verdict">{chip(None)}<span>{escape(NO_FINDING)}</span></div>'
     more = f"<span>and {len(findings) - 1} more below</span>" if len(findings) > 1 else ""
     return f'<div class="ma-verdict">{chip(gravest.severity)}<b>{escape(gravest.claim)}</b>{more}</div>'
+
+
+def status_line(status: Status, version: int) -> str:
+    """How far the reader is, and that it is saved."""
+    saved = {
+        Status.OPEN: "Nothing decided yet.",
+        Status.DRAFT: f"Draft, saved ({version}).",
+        Status.SIGNED: "Signed.",
+        Status.AMENDING: f"Changed since it was signed; saved ({version}), not signed.",
+    }
+    return f'<p class="ma-small" role="status">{escape(saved[status])}</p>'
+
+
+def target_card(name: str) -> str:
+    """What the decision is about."""
+    return f'<article class="ma-card ma-target"><p class="ma-claim">{escape(name)}</p></article>'
+
+
+def signed_list(signed: Iterable[SignedReview]) -> str:
+    """Signatures with what was decided under them."""
+    return "".join(_signed_card(one) for one in signed)
+
+
+def _signed_card(one: SignedReview) -> str:
+    decided = [answer for answer in one.review.answers if answer.decision]
+    rows = "".join(
+        f"<dt>{escape(answer.target.subject.value)} {answer.target.position + 1} on {escape(answer.target.image)}</dt>"
+        f"<dd>{escape(answer.decision.value if answer.decision else NOTHING)}"
+        + (f": {escape(answer.reason.value)}" if answer.reason else "")
+        + (f". {escape(answer.text)}" if answer.text else "")
+        + "</dd>"
+        for answer in decided
+    )
+    head = f"{one.printed_name}, {one.signed_at}, {one.meaning.value}; edition {one.edition} by {one.review.reader}"
+    why = f"Amended: {one.amendment}" if one.amendment else ""
+    return (
+        f'<article class="ma-card"><p class="ma-claim">{escape(head)}</p>'
+        + (line(why, "ma-small") if why else "")
+        + (line(one.review.conclusion) if one.review.conclusion else "")
+        + f"<dl>{rows}</dl>{line(f'Record {one.record_sha256[:16]}…', 'ma-small')}</article>"
+    )
+
+
+def plain_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table of text; every column but the first is of numbers."""
+    heads = "".join(f"<th{_numeric(place)}>{escape(name)}</th>" for place, name in enumerate(header))
+    body = "".join(
+        "<tr>" + "".join(f"<td{_numeric(place)}>{escape(cell)}</td>" for place, cell in enumerate(row)) + "</tr>"
+        for row in rows
+    )
+    return f'<table class="ma-table"><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>'
+
+
+def _numeric(place: int) -> str:
+    return ' class="ma-num"' if place else ""

@@ -1,11 +1,11 @@
 """What the pages show, from the records alone: selection, comparison and plain words. Nothing here draws."""
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 
-from medaudit.figures.wording import LEADING_ELEMENTS, by, count_of, leading_first, number, words_of
+from medaudit.figures.orientation import edge_letters
+from medaudit.figures.wording import LEADING_ELEMENTS, by, count_of, leading_first, number, report_mark, words_of
 from medaudit.records import (
     Attribution,
     FileFate,
@@ -14,8 +14,10 @@ from medaudit.records import (
     ImageRecord,
     Margins,
     PromptKind,
+    Quantity,
     RunRecord,
     Severity,
+    SolverTrace,
     StudyRecord,
 )
 from medaudit.store.worklist import StudySummary
@@ -42,63 +44,6 @@ FATES: Mapping[FileFate, str] = {
     FileFate.AUDITED: "audited",
 }
 """What a page calls a fate, what needs a person first."""
-
-
-class Order(StrEnum):
-    """Ways to sort the worklist."""
-
-    GRAVEST = "gravest first"
-    CODE = "study code"
-    FINDINGS = "most findings"
-    SLOWEST = "slowest"
-
-
-_SORTED_BY: Mapping[Order, Callable[[StudySummary], tuple[float, str]]] = {
-    Order.GRAVEST: lambda one: (-one.worst.rank if one.worst else 1, one.study),
-    Order.CODE: lambda one: (0, one.study),
-    Order.FINDINGS: lambda one: (-sum(one.findings.values()), one.study),
-    Order.SLOWEST: lambda one: (-one.seconds, one.study),
-}
-
-
-def chosen_studies(
-    summaries: Iterable[StudySummary],
-    severities: Collection[Severity | None] = (),
-    search: str = "",
-    order: Order = Order.GRAVEST,
-) -> tuple[StudySummary, ...]:
-    """The lines of the worklist.
-
-    Parameters
-    ----------
-    summaries
-        Every study.
-    severities
-        Keeps studies whose gravest finding is one of these (None: no finding); empty keeps all.
-    search
-        Words that must all occur in the code or in an element's value, in any case.
-    order
-        How to sort.
-
-    """
-    words = search.casefold().split()
-    kept = (
-        summary
-        for summary in summaries
-        if (not severities or summary.worst in severities) and all(word in _haystack(summary) for word in words)
-    )
-    return tuple(sorted(kept, key=_SORTED_BY[order]))
-
-
-def _haystack(summary: StudySummary) -> str:
-    values = [value for many in summary.image_elements.values() for value in many]
-    return "\n".join((summary.study, *summary.elements.values(), *values)).casefold()
-
-
-def severity_counts(summaries: Iterable[StudySummary]) -> Mapping[Severity | None, int]:
-    """How many studies have which gravest severity, gravest first, then None; zeros included."""
-    counts = Counter(summary.worst for summary in summaries)
-    return {severity: counts[severity] for severity in (*reversed(Severity), None)}
 
 
 def summary_line(summary: StudySummary) -> str:
@@ -131,6 +76,12 @@ def image_name(position: int, record: ImageRecord) -> str:
     return " · ".join(part for part in (f"Image {position + 1}", telling, record.image) if part)
 
 
+def sides_sentence(audit: ImageAudit) -> str:
+    """Which side of the patient lies where, as a sentence."""
+    stated = edge_letters(audit.record.patient_orientation).sentence()
+    return f"{stated[0].upper()}{stated[1:]}."
+
+
 @dataclass(frozen=True, slots=True)
 class Score:
     """One line of the similarity table: a prompt by its place, with its similarity and margins."""
@@ -141,19 +92,29 @@ class Score:
     finding: str
     similarity: float
     margins: Margins
+    mark: str = ""
 
 
 def scores(audit: ImageAudit) -> tuple[Score, ...]:
     """Similarity and margins of every prompt of an image, in the order in which they were asked."""
     return tuple(
-        Score(position, one.prompt.text, one.prompt.kind, one.prompt.finding, one.similarity, audit.margins(one))
+        Score(
+            position,
+            one.prompt.text,
+            one.prompt.kind,
+            one.prompt.finding,
+            one.similarity,
+            audit.margins(one),
+            report_mark(one.prompt),
+        )
         for position, one in enumerate(audit.attributions)
     )
 
 
 def prompt_caption(row: Score) -> str:
     """What the prompt chooser says below a sentence."""
-    what = f"{KINDS[row.kind]}, {words_of(row.finding)}" if row.finding else KINDS[row.kind]
+    about = words_of(row.finding) or row.mark
+    what = f"{KINDS[row.kind]}, {about}" if about else KINDS[row.kind]
     return f"{what} · {number(row.similarity, 3)}"
 
 
@@ -222,12 +183,20 @@ def attribution_facts(one: Attribution) -> Mapping[str, str]:
         "Method": one.method,
         "Settings": ", ".join(f"{words_of(name)} {value}" for name, value in one.settings.items()),
         **{
-            f"{side}, solver": f"capacity {number(trace.capacity_nats)} nats, {len(trace.loss)} passes"
-            + (f", final loss {number(trace.loss[-1])}" if trace.loss else "")
+            f"{side}, solver": _total(one, trace)
+            + (f", {len(trace.loss)} passes, final loss {number(trace.loss[-1])}" if trace.loss else "")
             for side, trace in sides.items()
         },
         "Seed": str(one.image_trace.seed),  # the run's, so that of both sides
     }
+
+
+def _total(one: Attribution, trace: SolverTrace) -> str:
+    """The sum over all tokens in its quantity, and how far the method says it missed its promise."""
+    quantity = one.image.quantity
+    total = number(trace.capacity_nats)
+    said = f"capacity {total} nats" if quantity is Quantity.NATS else f"sum {total} ({quantity.value})"
+    return said if trace.residual is None else f"{said}, residual {number(trace.residual)}"
 
 
 def _spacing(spacing: tuple[float, float] | None, unit: str) -> str:

@@ -3,12 +3,13 @@
 import streamlit as st
 
 from medaudit.viewer import access, markup
+from medaudit.viewer.access import Session
 from medaudit.viewer.panels import run_facts
 
 
-def show_run(folder: str) -> None:
+def show_run(session: Session) -> None:
     """Provenance of the run, and the pipeline as it was used."""
-    run = access.open_store(folder).run()
+    run = access.open_store(session.folder).run()
     st.html(markup.heading("This audit", "Enough to repeat it: the model, the pipeline, the seed and the versions."))
     left, right = st.columns(2, gap="large")
     with left:

@@ -3,12 +3,15 @@
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
 from medaudit.errors import UsageError
-from medaudit.store.audit_store import AuditStore
+from medaudit.store.verification import open_reviews
+from medaudit.viewer.people import check_login, read_roles
+from medaudit.viewer.settings import Settings
 
 ADDRESS = "127.0.0.1"
 """The only address that the viewer listens on: pictures and findings leave this machine by no other way."""
@@ -16,13 +19,21 @@ ADDRESS = "127.0.0.1"
 _SECONDS_TO_STOP = 5
 _STOPPED = 128
 
-_THEME = {
+_DARK = {
     "base": "dark",
     "primaryColor": "#58b7c3",
     "backgroundColor": "#0e1317",
     "secondaryBackgroundColor": "#161c22",
     "textColor": "#e4e9ec",
     "borderColor": "#2a343c",
+}
+_LIGHT = {
+    "base": "light",
+    "primaryColor": "#0f6b78",
+    "backgroundColor": "#fbfcfc",
+    "secondaryBackgroundColor": "#eef2f4",
+    "textColor": "#1b242a",
+    "borderColor": "#cfd8dd",
 }
 
 _OPTIONS = {
@@ -40,17 +51,23 @@ _OPTIONS = {
 }
 
 
-def serve(folder: Path, *, port: int | None, open_browser: bool) -> int:
+def serve(
+    settings: Settings, *, port: int | None, open_browser: bool, secrets: Path | None = None, light: bool = False
+) -> int:
     """Show an audit in a browser until Ctrl-C.
 
     Parameters
     ----------
-    folder
-        The audit folder.
+    settings
+        What is shown, to whom, and where reviews are kept.
     port
         TCP port on 127.0.0.1; by default 8501 or the next free one.
     open_browser
         Whether to open the page in the default browser.
+    secrets
+        Streamlit's secrets with the ``[auth]`` of an OpenID Connect login; only together with ``settings.roles``.
+    light
+        Light instead of dark.
 
     Returns
     -------
@@ -59,17 +76,22 @@ def serve(folder: Path, *, port: int | None, open_browser: bool) -> int:
     Raises
     ------
     StoreError
-        The folder holds no audit that can be opened.
+        The folder holds no audit that can be opened, or the reviews cannot be.
     UsageError
-        The port is no TCP port.
+        The port is no TCP port, or the login or the roles cannot work.
 
     """
     if port is not None and not 1 <= port <= 65535:
         msg = f"port: expected 1 to 65535; got {port}"
         raise UsageError(msg)
-    AuditStore.open(folder).close()  # says what is wrong here rather than in a browser
+    open_reviews(settings.folder, settings.database).close()  # says what is wrong here rather than in a browser
+    hosts = [ADDRESS, "localhost"]
+    if settings.roles is not None:
+        read_roles(settings.roles)
+        hosts.append(check_login(secrets))
     before = signal.signal(signal.SIGTERM, _end)
-    process = subprocess.Popen(command(folder, port=port, open_browser=open_browser))  # noqa: S603 - our own interpreter
+    line = command(settings, port=port, open_browser=open_browser, secrets=secrets, light=light, hosts=hosts)
+    process = subprocess.Popen(line)  # noqa: S603 - our own interpreter
     try:
         return process.wait()
     except KeyboardInterrupt:
@@ -79,15 +101,28 @@ def serve(folder: Path, *, port: int | None, open_browser: bool) -> int:
         _stop(process)
 
 
-def command(folder: Path, *, port: int | None, open_browser: bool) -> list[str]:
-    """The command line of the child process."""
-    options = {**_OPTIONS, **{f"theme.{name}": value for name, value in _THEME.items()}}
+def command(
+    settings: Settings,
+    *,
+    port: int | None,
+    open_browser: bool,
+    secrets: Path | None = None,
+    light: bool = False,
+    hosts: Sequence[str] = (ADDRESS, "localhost"),
+) -> list[str]:
+    """The command line of the child process; ``hosts`` are the names under which it may be asked."""
+    theme = _LIGHT if light else _DARK
+    options = {**_OPTIONS, **{f"theme.{name}": value for name, value in theme.items()}}
     options["server.headless"] = "false" if open_browser else "true"
     if port is not None:
         options["server.port"] = str(port)
+    if secrets is not None:
+        options["secrets.files"] = str(secrets.resolve())
     flags = [f"--{name}={value}" for name, value in options.items()]
+    # A page of another site that points its own name at this machine is refused (DNS rebinding).
+    flags += [f"--server.allowedHosts={host}" for host in hosts]
     app = Path(__file__).with_name("app.py")
-    return [sys.executable, "-m", "streamlit", "run", str(app), *flags, "--", str(folder.resolve())]
+    return [sys.executable, "-m", "streamlit", "run", str(app), *flags, "--", settings.argument()]
 
 
 def _end(number: int, _frame: FrameType | None) -> NoReturn:

@@ -4,23 +4,27 @@ from collections.abc import Mapping
 
 import streamlit as st
 
-from medaudit.viewer.panels import Order
+from medaudit.store.worklist import Order
 
 STUDY = "study"
 
-SIDE_BY_SIDE, MAP_ONLY = "Side by side", "Map only"
-COMMON_SCALE, OWN_SCALE = "All prompts of this image", "This prompt alone"
+ANY = "any"
+"""What a filter says when it keeps all."""
 
 # Streamlit forgets a widget's value on a page that does not draw the widget, and wants the first value from one place.
 _CHOICES: Mapping[str, object] = {
     "page": "Worklist",
     "search": "",
     "severities": [],
+    "statuses": [],
     "order": Order.GRAVEST,
+    "finding": ANY,
+    "asked": ANY,
+    "keyword": ANY,
+    "value": ANY,
+    "list page": 1,
     "prompt": 0,
-    "view": SIDE_BY_SIDE,
-    "opacity": 55,
-    "scale": COMMON_SCALE,
+    "hide": False,
 }
 
 
@@ -44,3 +48,13 @@ def open_study(code: str) -> None:
 def close_study() -> None:
     """Go back to the worklist; for a button's ``on_click``."""
     st.query_params.pop(STUDY, None)
+
+
+def has_looked(study: str) -> bool:
+    """Whether the model's output is shown: nothing hides it, or this reader has looked at the picture first."""
+    return not st.session_state["hide"] or study in st.session_state.setdefault("looked", set())
+
+
+def look(study: str) -> None:
+    """The reader has looked at the picture; for a button's ``on_click``."""
+    st.session_state.setdefault("looked", set()).add(study)

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from medaudit.audit.case import judge
-from medaudit.audit.verdict import WORDINGS, Threshold
+from medaudit.audit.checks import negation, prompt_control
+from medaudit.audit.verdict import WORDINGS, Threshold, findings
 from medaudit.records import (
     Attribution,
     AxisMap,
@@ -33,6 +33,11 @@ def attribution(kind, text, seed, similarity=0.2, finding=""):
     return Attribution(prompt, similarity, RelevanceMap(nats, GRID_MAP), words, "m2ib", trace, trace)
 
 
+def judge(attributions, thresholds):
+    measurements = (*prompt_control.measure(attributions), *negation.measure(attributions))
+    return measurements, findings(measurements, thresholds)
+
+
 def case(*, map_follows_prompt, negation_is_read):
     return [
         attribution(PromptKind.FINDING, "with fluid", 0, 0.25, "fluid"),
@@ -42,9 +47,9 @@ def case(*, map_follows_prompt, negation_is_read):
 
 
 def test_a_model_that_reads_its_prompt_is_cleared():
-    measurements, findings = judge(case(map_follows_prompt=True, negation_is_read=True), THRESHOLDS)
+    measurements, raised = judge(case(map_follows_prompt=True, negation_is_read=True), THRESHOLDS)
     assert len(measurements) == 2
-    assert findings == ()
+    assert raised == ()
 
 
 def test_the_same_map_for_a_nonsense_prompt_is_found():
@@ -58,16 +63,16 @@ def test_the_same_map_for_a_nonsense_prompt_is_found():
 
 
 def test_a_negation_that_changes_nothing_is_found_and_the_worst_comes_first():
-    _, findings = judge(case(map_follows_prompt=False, negation_is_read=False), THRESHOLDS)
-    assert [finding.severity for finding in findings] == [Severity.WARNING, Severity.CAUTION]
-    assert findings[1].measurement.value == pytest.approx(0.001)
-    assert "without fluid" in findings[1].claim
+    _, raised = judge(case(map_follows_prompt=False, negation_is_read=False), THRESHOLDS)
+    assert [finding.severity for finding in raised] == [Severity.WARNING, Severity.CAUTION]
+    assert raised[1].measurement.value == pytest.approx(0.001)
+    assert "without fluid" in raised[1].claim
 
 
 def test_without_a_threshold_a_number_stays_a_number():
-    measurements, findings = judge(case(map_follows_prompt=False, negation_is_read=False), {})
+    measurements, raised = judge(case(map_follows_prompt=False, negation_is_read=False), {})
     assert len(measurements) == 2
-    assert findings == ()
+    assert raised == ()
 
 
 def test_without_controls_or_negations_nothing_is_measured():

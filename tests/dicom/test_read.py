@@ -2,74 +2,11 @@ import shutil
 
 import numpy as np
 import pytest
-from pydicom import dcmread
 
 from medaudit.dicom import dcmtk
-from medaudit.dicom.decoders import sample_file
 from medaudit.dicom.read import read_image
 from medaudit.dicom.scan import scan
-from medaudit.errors import DecodeError, InputError, NotDicomError, UnsupportedImageError
-
-# What cannot be read of the files that the pydicom wheel ships, and why.
-NOT_DICOM = {
-    "README.txt",
-    "crayons.icc",
-    "no_meta.dcm",
-    "rtplan.dump",
-    "rtstruct.dump",
-    "test1.json",
-    "test_PN.json",
-    "zipMR.gz",
-}
-BROKEN = {"JPEG2000-embedded-sequence-delimiter.dcm", "MR_truncated.dcm"}
-NO_PICTURE = (
-    *(
-        "badVR",
-        "empty",
-        "ExplVR_BigEndNoMeta",
-        "ExplVR_LitEndNoMeta",
-        "liver",
-        "meta_missing",
-        "nested_priv",
-        "no_meta_",
-    ),
-    *("parametric", "priv_SQ", "reportsi", "rt", "test-SR", "UN_sequence", "waveform"),
-)
-NEEDS_DCMTK = {"JPEG-lossy.dcm", "JPGExtended.dcm"}
-
-
-def expected_error(name: str) -> type[Exception] | None:
-    if name in NOT_DICOM:
-        return NotDicomError
-    if name in BROKEN or (name in NEEDS_DCMTK and dcmtk.find_dcmdjpeg() is None):
-        return DecodeError
-    return UnsupportedImageError if name.startswith(NO_PICTURE) else None
-
-
-def check_folder(folder):
-    for path in sorted(entry for entry in folder.iterdir() if entry.is_file()):
-        error = expected_error(path.name)
-        if error:
-            with pytest.raises(error):
-                read_image(path)
-        else:
-            image = read_image(path)
-            ds = dcmread(path, force=True, stop_before_pixels=True, specific_tags=["Rows", "Columns"])
-            assert image.stored.shape[:2] == (ds.Rows, ds.Columns), path.name
-            assert image.stored.dtype.isnative, path.name
-            assert image.decoder, path.name
-            assert not {"PixelData", "PerFrameFunctionalGroupsSequence"} & set(image.dataset.dir()), path.name
-
-
-@pytest.mark.filterwarnings("ignore::UserWarning:pydicom")
-def test_every_shipped_file_is_decoded_or_refused(shipped):
-    check_folder(shipped)
-
-
-@pytest.mark.filterwarnings("ignore::UserWarning:pydicom")
-def test_every_real_file_is_decoded_or_refused(real_dicom):
-    check_folder(real_dicom / "pydicom-data")
-    check_folder(real_dicom / "chest")
+from medaudit.errors import DecodeError, InputError, UnsupportedImageError
 
 
 @pytest.mark.parametrize("name", ["implicit", "bigendian", "expb", "RLE", "jp2klossless", "jpeg_ls_lossless", "padded"])
@@ -149,12 +86,14 @@ def test_geometry(make):
     [
         {"Rows": 65535, "Columns": 65535},
         {"NumberOfFrames": 2**30},
+        {"Rows": 32768, "Columns": 32768},
         {"SamplesPerPixel": 4},
+        {"BitsAllocated": 40},
         {"Rows": 0},
     ],
 )
 def test_absurd_promises_are_refused_before_allocating(make, elements):
-    with pytest.raises(DecodeError, match="image size"):
+    with pytest.raises(DecodeError, match=r"image size|Bits Allocated"):
         read_image(make(**elements))
 
 
@@ -204,11 +143,3 @@ def test_damaged_headers_end_in_our_errors_alone(shipped, tmp_path):
                 assert read_image(path).stored.size
             except InputError as error:
                 assert str(error)  # noqa: PT017 - either way is right; any other exception fails
-
-
-def test_a_codestream_that_kills_its_decoder_is_one_failed_file(monkeypatch):
-    """gdcm's C++ may end the process that it runs in; that process is not ours."""
-    monkeypatch.setattr("medaudit.dicom.apart.sys.executable", shutil.which("false"))
-    path = sample_file("SC_rgb_jpeg_gdcm.dcm")
-    with pytest.raises(DecodeError, match=r"tried gdcm \(DecodeError\)"):
-        read_image(path)

@@ -3,7 +3,9 @@ import shutil
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
+from pydicom import dcmread
 
 from medaudit.dicom import archive, dataset
 from medaudit.dicom.scan import FileRef, Instance, is_picture, is_report, scan
@@ -93,11 +95,46 @@ def test_zip_members_are_read_and_labelled(make, tmp_path):
         file.writestr("notes.txt", "not an image")
     inventory = scan(tmp_path / "a.zip")
     (instance,) = instances(inventory)
-    assert instance.ref.label == "a.zip!study/one.dcm"
+    assert instance.ref.label == "a.zip!study/inner.zip!x.dcm"
     with instance.ref.open() as stream:
         assert stream.read() == image.read_bytes()
     fates = {other.ref.label: other.fate for other in inventory.others}
-    assert fates == {"a.zip!notes.txt": FileFate.NOT_DICOM, "a.zip!study/inner.zip": FileFate.NOT_CHOSEN}
+    assert fates == {"a.zip!notes.txt": FileFate.NOT_DICOM, "a.zip!study/one.dcm": FileFate.DUPLICATE}
+
+
+def test_archives_are_opened_to_a_depth(make, tmp_path):
+    inside = make()
+    for depth in range(archive.DEPTH_LIMIT + 1):
+        outer = tmp_path / f"{depth}.zip"
+        with zipfile.ZipFile(outer, "w") as file:
+            file.write(inside, inside.name)
+        inside = outer
+    (other,) = scan(inside).others
+    assert other.fate is FileFate.NOT_CHOSEN
+    assert "unpack the outer one first" in other.reason
+    with pytest.raises(InputError, match="at most 3"):
+        FileRef(inside, "", "2.zip", ("1.zip", "0.zip", "image.dcm")).open()
+
+
+def test_a_bomb_of_archives_is_bounded(make, tmp_path, monkeypatch):
+    monkeypatch.setattr("medaudit.dicom.scan._INNER_ARCHIVES", 2)
+    with zipfile.ZipFile(tmp_path / "small.zip", "w") as file:
+        file.write(make(), "x.dcm")
+    with zipfile.ZipFile(tmp_path / "many.zip", "w") as file:
+        for name in range(4):
+            file.write(tmp_path / "small.zip", f"{name}.zip")
+    fates = [other.fate for other in scan(tmp_path / "many.zip").others]
+    assert fates == [FileFate.DUPLICATE, FileFate.NOT_CHOSEN, FileFate.NOT_CHOSEN]
+
+
+def test_a_member_named_out_of_the_archive_is_read_in_place_and_written_nowhere(make, tmp_path):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as file:
+        file.write(make(), "../../slip.dcm")
+    before = sorted(tmp_path.parent.rglob("*"))
+    (instance,) = instances(scan(tmp_path / "a.zip"))
+    with instance.ref.open() as stream:
+        assert stream.read(132).endswith(b"DICM")
+    assert sorted(tmp_path.parent.rglob("*")) == before
 
 
 def test_broken_zip_in_a_folder_fails_alone(make):
@@ -111,7 +148,7 @@ def test_broken_zip_in_a_folder_fails_alone(make):
 def test_archive_member_over_the_limit_is_refused(make, tmp_path, monkeypatch):
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as file:
         file.write(make(), "one.dcm")
-    monkeypatch.setattr(archive, "INFLATED_LIMIT", 100)
+    monkeypatch.setattr(archive, "MEMBER_LIMIT", 100)
     with pytest.raises(InputError, match="at most 100 bytes"):
         FileRef(tmp_path / "a.zip", "a.zip!one.dcm", "one.dcm").open()
     assert scan(tmp_path / "a.zip").others[0].fate is FileFate.FAILED
@@ -224,3 +261,55 @@ def test_broken_dicomdir_fails_once(shipped, tmp_path):
     (other,) = scan(tmp_path / "DICOMDIR").others
     assert other.fate is FileFate.FAILED
     assert "scan its folder instead" in other.reason
+
+
+def test_headers_that_contradict_each_other_are_reported_without_values(make):
+    same = {"StudyInstanceUID": "1.2.3", "SeriesInstanceUID": "1.2.4"}
+    make("a.dcm", PatientID="4711", **same)
+    path = make("b.dcm", PatientID="4712", **(same | {"Modality": "DX"}))
+    make("c.dcm", PatientID="4711", StudyInstanceUID="1.2.9", SeriesInstanceUID="1.2.4")
+    inventory = scan(path.parent)
+    assert inventory.conflicts == (
+        "conflict: files of one study name 2 different Patient IDs (0010,0020)",
+        (
+            "conflict: files of one Series Instance UID name 2 Study Instance UIDs (0020,000D) "
+            "and 2 Modalities (0008,0060)"
+        ),
+    )
+    first = next(entry for entry in instances(inventory) if entry.ref.label == "a.dcm")
+    assert set(inventory.conflicts) <= set(first.notes)
+    assert "4711" not in repr(inventory)
+
+
+def test_the_same_pixels_under_another_uid_are_recognised(make):
+    pixels = np.arange(4096, dtype=np.uint16).reshape(64, 64)
+    make("a.dcm", pixels)
+    make("b.dcm", pixels)
+    path = make("c.dcm", pixels[::-1].copy())
+    first, second, third = sorted(instances(scan(path.parent)), key=lambda entry: entry.ref.label)
+    assert (first.twin, second.twin, third.twin) == ("", first.sop_instance_uid, "")
+
+
+def test_what_files_of_a_series_share_is_held_once(make):
+    elements = {
+        "StudyInstanceUID": "1.2.3",
+        "SeriesInstanceUID": "1.2.4",
+        "ImageOrientationPatient": [1, 0, 0, 0, 1, 0],
+    }
+    for index in range(2):
+        path = make(f"{index}.dcm", **elements, ImagePositionPatient=[0, 0, index], InstanceNumber=index)
+    first, second = instances(scan(path.parent))
+    assert first.elements is second.elements
+    assert first.series_uid is second.series_uid
+    assert first.plane.orientation is second.plane.orientation
+    assert (second.plane.position, second.instance_number) == ((0, 0, 1), 1)
+
+
+def test_a_picture_without_a_class_is_a_picture(make):
+    path = make(SOPClassUID=None)
+    ds = dcmread(path)
+    del ds.file_meta.MediaStorageSOPClassUID
+    ds.save_as(path, enforce_file_format=False)
+    (instance,) = instances(scan(path))
+    assert is_picture(instance)
+    assert any("taken for a picture" in note for note in instance.notes)

@@ -1,10 +1,12 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from medaudit.figures.colour import MINIMUM_NATS, ColourScale, luminance, nice_ceiling
-from medaudit.records import AxisMap, GridMap, RelevanceMap, TokenGrid
+from medaudit.records import AxisMap, GridMap, Quantity, RelevanceMap, TokenGrid
 
 
 def _map(values):
@@ -53,6 +55,15 @@ def test_a_common_scale_covers_every_map():
     assert scale.maximum_nats == 3.2
     assert scale.sentence() == "0 to 3.2 nats per token, common to all prompts of this image"
     assert scale.sentence("word", "") == "0 to 3.2 nats per word"
+
+
+def test_another_quantity_is_never_called_nats():
+    change = replace(_map([[0.02, -0.5]]), quantity=Quantity.CHANGE)
+    scale = ColourScale.for_maps([change])
+    assert scale.sentence("token", "") == "0 to 0.02 cosine change per token"
+    assert ColourScale.for_maps([replace(change, nats=change.nats / 1e4)]).maximum_nats == 1e-4
+    with pytest.raises(ValueError, match="one quantity; got cosine change, nats"):
+        ColourScale.for_maps([change, _map([[1.0]])])
 
 
 def test_maps_without_relevance_share_the_smallest_scale():

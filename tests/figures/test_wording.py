@@ -1,6 +1,7 @@
 import pytest
 
-from medaudit.figures.wording import by, count_of, leading_first, margin, number, words_of
+from medaudit.figures.wording import by, count_of, leading_first, margin, number, report_mark, words_of
+from medaudit.records import Assertion, Prompt, PromptKind
 
 
 @pytest.mark.parametrize(
@@ -50,3 +51,10 @@ def test_sizes_have_a_multiplication_sign():
 def test_what_a_reader_looks_for_comes_first_and_nothing_is_lost():
     elements = {"BitsStored": "12", "AgeBand": "60-69", "KVP": "120", "Modality": "DX"}
     assert leading_first(elements) == [("Modality", "DX"), ("AgeBand", "60-69"), ("BitsStored", "12"), ("KVP", "120")]
+
+
+def test_a_report_sentence_is_marked_and_other_prompts_are_not():
+    sentence = Prompt("No effusion.", PromptKind.REPORT, section="findings", assertion=Assertion.NEGATED)
+    assert report_mark(sentence) == "negated, findings"
+    assert report_mark(Prompt("No effusion.", PromptKind.REPORT)) == ""
+    assert report_mark(Prompt("an effusion", PromptKind.FINDING, "effusion")) == ""

@@ -221,7 +221,7 @@ def test_a_missing_file_is_named(folder, name):
 
 def test_another_open_clip_layout_is_refused(folder):
     config = json.loads((folder / "open_clip_config.json").read_text())
-    del config["model_cfg"]["vision_cfg"]["timm_model_name"]
+    config["model_cfg"]["vision_cfg"]["timm_model_name"] = "convnext_base"
     (folder / "open_clip_config.json").write_text(json.dumps(config))
-    with pytest.raises(ModelLayoutError, match="only timm vision"):
+    with pytest.raises(ModelLayoutError, match="'convnext_base' is not supported"):
         load_model(folder, CPU)

@@ -1,7 +1,7 @@
 import pytest
 
-from medaudit.errors import ModelError, ModelMissingError
-from medaudit.models.catalogue import download_model, find_model
+from medaudit.errors import ModelMissingError
+from medaudit.models.catalogue import find_model
 from medaudit.resources import bundled_models_folder
 
 
@@ -24,23 +24,21 @@ def test_an_unknown_model_names_the_known_ones(tmp_path):
         find_model("nonsense", tmp_path)
 
 
-def test_a_download_is_asked_for_by_repository_and_its_failure_explained(tmp_path, monkeypatch):
-    asked = []
-
-    def fetch(source, *, local_dir, allow_patterns):
-        asked.append((source, local_dir))
-        raise ConnectionError
-
-    monkeypatch.setattr("huggingface_hub.snapshot_download", fetch)
-    with pytest.raises(ModelError, match=r"plip.*failed"):
-        download_model("plip", tmp_path)
-    assert asked == [("vinid/plip", tmp_path / "plip")]
+def test_a_gated_model_says_what_to_accept_and_one_by_hand_how_to_bundle_it(tmp_path):
+    with pytest.raises(ModelMissingError, match="Accept the Health AI Developer Foundations terms"):
+        find_model("medsiglip", tmp_path)
+    with pytest.raises(ModelMissingError, match="medaudit models fetch chexzero --from FILE"):
+        find_model("chexzero", tmp_path)
 
 
-def test_a_bundled_model_is_found_by_its_name_and_never_downloaded(tmp_path):
-    folder = bundled_models_folder() / "phantom-clip"
-    assert find_model("phantom-clip", tmp_path) == folder
-    assert download_model("phantom-clip", tmp_path) == folder
+def test_a_file_is_told_to_go_into_a_folder(tmp_path):
+    (tmp_path / "best.pt").write_bytes(b"")
+    with pytest.raises(ModelMissingError, match="is a file; put it into a folder"):
+        find_model(str(tmp_path / "best.pt"), tmp_path)
+
+
+def test_a_bundled_model_is_found_by_its_name(tmp_path):
+    assert find_model("phantom-clip", tmp_path) == bundled_models_folder() / "phantom-clip"
 
 
 def test_a_folder_of_ones_own_goes_before_a_bundled_model(tmp_path):

@@ -177,7 +177,7 @@ def test_an_unknown_weight_is_named(copy):
 def test_another_family_is_refused_by_name(copy):
     config = json.loads((copy / "config.json").read_text()) | {"model_type": "blip"}
     (copy / "config.json").write_text(json.dumps(config))
-    with pytest.raises(ModelLayoutError, match="'blip' is not supported; supported: clip"):
+    with pytest.raises(ModelLayoutError, match=r"'blip' is not supported; supported: .*clip"):
         load_model(copy, CPU)
 
 

@@ -21,7 +21,7 @@ class Quiet:
     """An observer that remembers what it was told."""
 
     def __init__(self):
-        self.plan, self.done = (0, 0), []
+        self.plan, self.done, self.told = (0, 0), [], []
 
     def phase(self, text):
         pass
@@ -31,6 +31,9 @@ class Quiet:
 
     def planned(self, studies, finished):
         self.plan = (studies, finished)
+
+    def estimated(self, text):
+        self.told.append(text)
 
     def study_done(self, store, code, *, audited):
         self.done.append((code, audited))
@@ -90,12 +93,31 @@ def test_every_study_is_audited_and_every_file_accounted_for(request_for, studie
     assert len(images) == 4
     for image in images:
         assert len(image.attributions) == 5
-        assert len(image.measurements) == 4
+        checks = [one.check for one in image.measurements]
+        assert (checks.count("prompt_control"), checks.count("negation")) == (2, 2)
+        assert set(checks) <= {"prompt_control", "negation", "regions"}  # what maps alone tell
         projected = image.attributions[0].image.pixels()
         assert projected.shape == (96, 80)
         # The model's centre crop loses 8 rows at either end.
         assert np.isnan(projected[:8]).all()
         assert not np.isnan(projected[9:-9]).any()
+
+
+def test_deep_checks_reach_the_store_and_their_cost_is_told_before(
+    request_for, tmp_path, pipeline_file, write_radiograph
+):
+    pipeline_file.write_text(pipeline_file.read_text().replace("checks: maps", "checks: full"))
+    write_radiograph(tmp_path / "one" / "image.dcm", 1)
+    request, observer = request_for(source=tmp_path / "one", pipeline=load_pipeline(str(pipeline_file))), Quiet()
+    summary = run_audit(request, observer)
+    (told,) = observer.told
+    assert "checks (full): about" in told
+    assert "16 more maps beside the 5 that are asked for" in told
+    with AuditStore.open(request.folder) as store:
+        (image,) = store.study(summary.audited[0]).images
+        assert store.run().environment["checks"] == "full"
+    measured = {f"{one.check}.{one.quantity}" for one in image.measurements}
+    assert {"stability.seed_rank_correlation", "regions.inserted_change", "negation.absolute_margin"} <= measured
 
 
 def test_nothing_identifying_reaches_the_audit_folder(request_for):
@@ -254,6 +276,7 @@ class Quiet:
     def phase(self, text): pass
     def scanned(self, files): pass
     def planned(self, studies, finished): pass
+    def estimated(self, text): pass
     def study_done(self, store, code, *, audited): pass
 
 source, folder, model = Path({source!r}), Path({folder!r}), Path({model!r})
@@ -291,3 +314,30 @@ def test_killed_at_any_instant_and_resumed_the_store_is_that_of_an_undisturbed_r
     summary = run_audit(request_for("killed", resume=True), Quiet())
     assert summary.pending == 0
     assert digest(undisturbed.folder) == digest(killed.folder)
+
+
+def test_windows_give_pictures_of_their_own_and_slices_say_where_they_lie(
+    tmp_path, write_radiograph, pipeline_file, random_clip
+):
+    folder = tmp_path / "ct"
+    for seed in range(5):
+        write_radiograph(
+            folder / f"{seed}.dcm",
+            seed,
+            study=1,
+            Modality="CT",
+            ImageOrientationPatient=[1, 0, 0, 0, 1, 0],
+            ImagePositionPatient=[0, 0, -3 * seed],
+        )
+    text = pipeline_file.read_text().replace("modalities: [DX]", "modalities: [CT], slices: middle")
+    pipeline_file.write_text(text + "display: {voi: windows, windows: [lung, bone]}\n")
+    request = AuditRequest(folder, tmp_path / "out", load_pipeline(str(pipeline_file)), random_clip)
+    summary = run_audit(request, Quiet())
+    with AuditStore.open(tmp_path / "out") as store:
+        images = store.study(summary.audited[0]).images
+        assert [image.record.display.rsplit(" ", 1)[-1] for image in images] == ["(lung)", "(bone)"]
+        assert len({image.record.image for image in images}) == 2
+        assert "slice 3 of 5 by place, the middle" in images[0].record.notes
+        fates = [file.fate for file in store.files()]
+    assert fates.count(FileFate.AUDITED) == 1
+    assert fates.count(FileFate.NOT_CHOSEN) == 4

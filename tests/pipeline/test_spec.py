@@ -1,7 +1,7 @@
 import pytest
 
 from medaudit.errors import PipelineError
-from medaudit.pipeline.load import load_pipeline
+from medaudit.pipeline.load import load_pipeline, with_checks
 from medaudit.records import PromptKind
 from medaudit.resources import pipelines_folder, shipped
 
@@ -65,6 +65,7 @@ def test_prompts_are_templates_times_findings_without_repetition(written):
             "valid number, unable to parse string as a number; got 'low'",
         ),
         ("thresholds:\n  negation.absolute_margin: {limit: .inf}\n", 7, "absolute_margin.limit", "finite number"),
+        ("checks: thorough\n", 6, "checks", "'fast'"),
         ("report_text: {sources: [email]}\n", 6, "report_text.sources.0", "structured-report"),
         ("name: twice\n", 6, "name", "appears twice; the first is on line 2"),
         ("images: &a {}\ndisplay: *a\n", 6, "", "anchors and aliases"),
@@ -90,6 +91,9 @@ def test_a_mistake_is_shown_with_file_line_and_key(written, change, line, key, w
         (MINIMAL.replace("title: Tiny\n", ""), "title: this key is required"),
         (MINIMAL.replace("[fluid]", "[]"), "prompts.findings"),
         (MINIMAL + "  templates: [no place]\n", "{finding}"),
+        (MINIMAL + "  paraphrases: [no place]\n", "{finding}"),
+        (MINIMAL + "  left: 'left {finding}'\n", "left and right belong together"),
+        (MINIMAL + "  left: 'left {finding}'\n  right: 'right {finding}'\n  sided: [air]\n", "some of the findings"),
         (MINIMAL + "  templates: ['{finding} {0.__class__}']\n", "no other braces"),
         (MINIMAL + f"  templates: ['{'x' * 500}']\n", f"got '{'x' * 58}\u2026"),
         ("", "version: this key is required"),
@@ -106,6 +110,27 @@ def test_every_mistake_is_shown_at_once(written):
         written(MINIMAL + "colour: blue\nshape: round\n")
     assert "colour" in str(caught.value)
     assert "shape" in str(caught.value)
+
+
+def test_sentences_that_are_only_scored_are_those_of_sides_and_of_other_words(written):
+    prompts = written(
+        MINIMAL.replace("[fluid]", "[fluid, air]\n  templates: ['a {finding}']\n  paraphrases: ['b {finding}']")
+        + "  left: 'left {finding}'\n  right: 'right {finding}'\n  sided: [air]\n"
+    ).spec.prompts
+    assert prompts.sides() == {"air": ("left air", "right air")}
+    assert prompts.ways_to_say() == {"fluid": ("a fluid", "b fluid"), "air": ("a air", "b air")}
+    assert prompts.scored() == ("left air", "right air", "a fluid", "b fluid", "a air", "b air")
+    assert [prompt.text for prompt in prompts.ask()] == ["a fluid", "a air"]
+
+
+def test_the_command_line_may_ask_for_another_depth_of_checks(written):
+    pipeline = written(MINIMAL)
+    assert with_checks(pipeline, None) is pipeline
+    deeper = with_checks(pipeline, "full")
+    assert (pipeline.spec.checks, deeper.spec.checks) == ("fast", "full")
+    assert deeper.spec.digest() != pipeline.spec.digest()
+    with pytest.raises(PipelineError, match="maps, fast, full"):
+        with_checks(pipeline, "thorough")
 
 
 def test_an_unknown_name_lists_the_shipped_pipelines():

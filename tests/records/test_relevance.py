@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from medaudit.records import Prompt, PromptKind, ReadingCopy, SolverTrace, TokenRelevance
+from medaudit.records import Assertion, Prompt, PromptKind, ReadingCopy, SolverTrace, TokenRelevance
 
 
 def test_words_gather_the_nats_of_their_tokens_and_special_tokens_belong_to_none():
@@ -51,3 +51,10 @@ def test_a_signed_method_may_have_a_negative_capacity():
 
 def test_findings_and_report_sentences_are_compared():
     assert [kind for kind in PromptKind if kind.is_compared] == [PromptKind.FINDING, PromptKind.REPORT]
+
+
+def test_section_and_assertion_belong_to_report_sentences():
+    kept = Prompt("No effusion.", PromptKind.REPORT, section="findings", assertion=Assertion.NEGATED)
+    assert (kept.section, kept.assertion) == ("findings", "negated")
+    with pytest.raises(ValueError, match="for report sentences alone; got them for control"):
+        Prompt("fruit", PromptKind.CONTROL, section="findings")

@@ -59,11 +59,20 @@ def _study(build, case):  # noqa: PLR0911  # one line a case
 _CASES = ("plain", "forty", "long", "one row", "one column", "colour", "several", "no image")
 
 
-@pytest.fixture(scope="module", params=[(case, "A4") for case in _CASES] + [("plain", "Letter"), ("long", "Letter")])
+_DOCUMENTS = [(case, "A4", "en") for case in _CASES] + [
+    ("plain", "Letter", "en"),
+    ("long", "Letter", "en"),
+    ("plain", "A4", "de"),
+    ("several", "Letter", "de"),
+]
+
+
+@pytest.fixture(scope="module", params=_DOCUMENTS)
 def document(request, build, tmp_path_factory):
-    case, page_size = request.param
+    case, page_size, language = request.param
     path = tmp_path_factory.mktemp("pages") / "study.pdf"
-    path.write_bytes(study_pdf(build.run, _study(build, case), Layout(page_size=page_size, institution="W" * 80)))
+    layout = Layout(page_size=page_size, institution="W" * 80, language=language)
+    path.write_bytes(study_pdf(build.run, _study(build, case), layout))
     return path
 
 

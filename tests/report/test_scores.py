@@ -12,7 +12,7 @@ from medaudit.report.scores import (
     lead_image,
     methods,
     stated_thresholds,
-    threshold_text,
+    threshold_of,
 )
 
 
@@ -41,14 +41,14 @@ def test_the_gravest_finding_leads(build):
 def test_thresholds_come_from_the_finding_or_the_pipeline(build):
     image = build.image()
     stated = stated_thresholds(build.run)
-    texts = [threshold_text(one, crossed(one, image), stated) for one in image.measurements]
-    assert texts == ["0.02", "0.8", "0.25", "0.02", ""]
+    texts = [threshold_of(one, crossed(one, image), stated) for one in image.measurements]
+    assert texts == [0.02, 0.8, 0.25, 0.02, None]
 
 
 @pytest.mark.parametrize("text", ["", "just words", "thresholds: 3", "thresholds: {border.mass_share: 3}"])
 def test_a_pipeline_may_state_no_threshold(build, text):
     measurement = build.image().measurements[2]
-    assert threshold_text(measurement, None, stated_thresholds(replace(build.run, pipeline_yaml=text))) == ""
+    assert threshold_of(measurement, None, stated_thresholds(replace(build.run, pipeline_yaml=text))) is None
 
 
 def test_a_pipeline_that_is_no_yaml_is_said_to_be_so(build):
@@ -60,4 +60,4 @@ def test_each_set_of_settings_is_listed_once(build):
     image = build.image()
     other = replace(image.attributions[0], settings={"beta": 1.0})
     audit = build.study(replace(image, attributions=(*image.attributions, other)))
-    assert [dict(settings).get("beta") for _, settings in methods(audit)] == [0.1, 1.0]
+    assert [dict(settings).get("beta") for _, settings in methods(audit.images[0].attributions)] == [0.1, 1.0]

@@ -1,3 +1,4 @@
+import json
 import subprocess
 import sys
 from dataclasses import replace
@@ -10,8 +11,10 @@ import pytest
 from medaudit.errors import StoreError
 from medaudit.figures.wording import NO_CLEARANCE
 from medaudit.records import StudyAudit
-from medaudit.report.canvas import FOOTER
+from medaudit.records.review import Answer, Decision, Meaning, Reason, Review, SignedReview, Subject, Target
+from medaudit.report.catalogue import find_catalogue
 from medaudit.report.layout import Layout, Section
+from medaudit.report.plain import provenance_json
 from medaudit.report.study_pdf import study_pdf
 
 
@@ -110,7 +113,7 @@ def test_what_is_not_shown_and_where_it_comes_from(build, pages):
 
 def test_every_page_has_the_sentence_and_its_number(pages):
     for index, page in enumerate(pages):
-        assert FOOTER in page
+        assert find_catalogue("en").say("footer") in page
         assert f"page {index + 1} of {len(pages)}" in page
 
 
@@ -127,6 +130,7 @@ def test_properties_language_and_outline(document):
         "Measurements",
         "Settings and method",
         "What this does not show",
+        "Review",
         "Provenance",
     ]
     nested = next(entry for entry in reader.outline if isinstance(entry, list))
@@ -166,7 +170,7 @@ def test_what_is_known_of_the_model_stands_by_the_verdict(build, pages):
     assert f"About this model {note} \u00b7 A second note." in first
     assert first.index("2 findings in 5 measurements") < first.index("About this model") < first.index("Prompt Kind")
     assert "+0.007 +0.345" in first
-    assert f"Note {note} Note A second note." in noted[-1]
+    assert any(f"Note {note} Note A second note." in page for page in noted[1:])
     assert "About this model" not in pages[0]
 
 
@@ -261,3 +265,44 @@ def test_the_bytes_do_not_depend_on_the_process(build, document, tmp_path):
     here = str(Path(__file__).parent)
     done = subprocess.run([sys.executable, "-c", code, here], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == sha256(document).hexdigest()
+
+
+def test_the_provenance_lies_in_the_file(build, document):
+    ((name, contents),) = pypdf.PdfReader(BytesIO(document)).attachments.items()
+    assert name == "provenance.json"
+    assert contents == [provenance_json(build.run, build.study()).encode()]
+    stated = json.loads(contents[0])
+    assert stated["run"]["model"]["files"] == build.run.model.files
+    assert stated["pipeline_yaml"] == build.run.pipeline_yaml
+    assert stated["images"][0]["methods"][0]["settings"]["beta"] == 0.1
+
+
+def test_the_block_is_there_to_fill_in_by_hand(pages):
+    text = " ".join(pages)
+    block = text[text.index("Review To be filled in") : text.index("Provenance Run")]
+    for label in ("agree", "disagree", "unsure", "Conclusion", "Name in print", "Date and time", "Signature"):
+        assert label in block, label
+    assert "The map of this prompt hardly differs" in block
+
+
+def test_a_signed_review_stands_in_the_place_of_the_lines(build):
+    about = Target("I-93A1D04E", Subject.FINDING, 1)
+    answer = Answer(about, Decision.DISAGREE, Reason.ELSEWHERE, "lies below the diaphragm")
+    first = SignedReview(
+        Review("S-4F2A91C7", "reader-1", (answer,), conclusion="Fit for triage."),
+        1, "Dr. Ada Byron", Meaning.APPROVAL, "2025-03-02T10:00:00", "ab" * 32,
+    )  # fmt: skip
+    second = replace(first, edition=2, amendment="typing mistake", review=replace(first.review, conclusion="Unfit."))
+    text = " ".join(_pages(study_pdf(build.run, build.study(), Layout(), (second, first))))
+    for said in (
+        "Name in print Dr. Ada Byron",
+        "Meaning of the signature approval",
+        "2025-03-02T10:00:00 UTC",
+        "Edition 2 Amended because typing mistake",
+        "Conclusion Unfit.",
+        "disagree the map lies elsewhere \u00b7 lies below the diaphragm",
+        "ab" * 32,
+    ):
+        assert said in text, said
+    assert "Fit for triage." not in text
+    assert "To be filled in" not in text

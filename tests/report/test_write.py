@@ -6,7 +6,7 @@ from medaudit.errors import LayoutError
 from medaudit.report import write
 from medaudit.report.layout import Layout
 from medaudit.report.study_pdf import study_pdf
-from medaudit.report.write import write_reports, write_study_pdf
+from medaudit.report.write import write_reports, write_study_report
 from medaudit.store.audit_store import AuditStore
 
 
@@ -23,9 +23,10 @@ def store(build, tmp_path):
 def test_a_report_a_study_is_written(store, build):
     seen = []
     outcome = write_reports(store, on_study=seen.append)
-    assert sorted(seen) == ["S-1", "S-2", "S-3"]
+    assert seen[-1] == "cohort"
+    assert sorted(seen[:-1]) == ["S-1", "S-2", "S-3"]
     assert outcome.failed == ()
-    assert sorted(path.name for path in outcome.written) == ["S-1.pdf", "S-2.pdf", "S-3.pdf"]
+    assert sorted(path.name for path in outcome.written) == ["S-1.pdf", "S-2.pdf", "S-3.pdf", "cohort.pdf"]
     assert {path.parent for path in outcome.written} == {store.folder / "reports"}
     expected = study_pdf(store.run(), store.study("S-2"), Layout())
     assert (store.folder / "reports" / "S-2.pdf").read_bytes() == expected
@@ -35,7 +36,7 @@ def test_a_report_a_study_is_written(store, build):
 def test_a_study_that_fails_is_reported_and_the_rest_is_made(store):
     (store.folder / "arrays" / "S-2" / "I-S-2.npz").unlink()
     outcome = write_reports(store)
-    assert sorted(path.stem for path in outcome.written) == ["S-1", "S-3"]
+    assert sorted(path.stem for path in outcome.written) == ["S-1", "S-3", "cohort"]
     ((code, error, message),) = outcome.failed
     assert (code, error) == ("S-2", "StoreError")
     assert "I-S-2" in message
@@ -74,9 +75,9 @@ def test_a_layout_that_is_not_there_stops_before_anything_is_written(store):
 
 
 def test_writing_again_replaces_the_file_whole(store, tmp_path):
-    first = write_study_pdf(store, "S-1", Layout(), tmp_path / "out")
+    first = write_study_report(store, "S-1", Layout(), tmp_path / "out")
     before = first.read_bytes()
-    again = write_study_pdf(store, "S-1", Layout(page_size="Letter"), tmp_path / "out")
+    again = write_study_report(store, "S-1", Layout(page_size="Letter"), tmp_path / "out")
     assert again == first
     assert again.read_bytes() != before
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["S-1.pdf"]

@@ -40,10 +40,25 @@ def test_newer_schema_is_refused(store):
 
 def test_older_schema_is_upgraded(store, monkeypatch):
     asked = []
-    monkeypatch.setattr(schema, "REVISIONS", ("0001", "0002"))
+    monkeypatch.setattr(schema, "REVISIONS", (*schema.REVISIONS, "9999"))
     monkeypatch.setattr("medaudit.store.audit_store.upgrade", asked.append)
     AuditStore.open(store.folder).close()
     assert len(asked) == 1
+
+
+def test_an_audit_of_the_first_schema_is_upgraded_and_read(store, build):
+    audit = build.study("one")
+    store.save_study(audit, [])
+    with store._engine.begin() as connection:
+        added = ("section", "assertion", "image_quantity", "image_residual", "text_quantity", "text_residual")
+        for name in added:
+            connection.execute(sa.text(f"ALTER TABLE attribution DROP COLUMN {name}"))
+    set_revision(store, "0001")
+    store.close()
+    with AuditStore.open(store.folder) as upgraded:
+        read = upgraded.study("one").images[0].attributions
+        assert [one.prompt for one in read] == [one.prompt for one in audit.images[0].attributions]
+        assert all((one.prompt.section, one.prompt.assertion) == ("", None) for one in read)
 
 
 def test_upgrade_is_one_transaction(tmp_path, monkeypatch):

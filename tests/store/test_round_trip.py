@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from medaudit.records import (
+    Assertion,
     Attribution,
     AxisMap,
     FileFate,
@@ -23,6 +24,7 @@ from medaudit.records import (
     ModelCard,
     Prompt,
     PromptKind,
+    Quantity,
     ReadingCopy,
     RelevanceMap,
     RunRecord,
@@ -75,20 +77,24 @@ def attributions(draw: st.DrawFn) -> Attribution:
     grid_map = draw(grid_maps())
     words = tuple(draw(st.lists(TEXT, max_size=3)))
     word_of_token = tuple(draw(st.lists(st.integers(-1, len(words) - 1), max_size=4)))
-    prompt = st.builds(
-        Prompt, TEXT.filter(str.strip), st.sampled_from(PromptKind), st.text(string.ascii_letters, min_size=1)
+    text, finding = TEXT.filter(str.strip), st.text(string.ascii_letters, min_size=1)
+    prompt = st.builds(Prompt, text, st.sampled_from(PromptKind), finding) | st.builds(
+        Prompt, text, st.just(PromptKind.REPORT), st.just(""), TEXT, st.none() | st.sampled_from(Assertion)
     )
     return Attribution(
         draw(prompt),
         draw(st.floats(-1, 1)),
         RelevanceMap(
-            draw(arrays(np.float32, (grid_map.grid.rows, grid_map.grid.columns), elements=FINITE32)), grid_map
+            draw(arrays(np.float32, (grid_map.grid.rows, grid_map.grid.columns), elements=FINITE32)),
+            grid_map,
+            draw(st.sampled_from(Quantity)),
         ),
         TokenRelevance(
             tuple(draw(TEXT) for _ in word_of_token),
             draw(arrays(np.float32, len(word_of_token), elements=FINITE32)),
             words,
             word_of_token,
+            draw(st.sampled_from(Quantity)),
         ),
         draw(TEXT),
         draw(traces()),

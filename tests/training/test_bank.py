@@ -1,8 +1,11 @@
+from collections import Counter
+
 import numpy as np
 import pytest
 
+from medaudit.phantom.devices import DeviceKind
 from medaudit.phantom.findings import FindingKind
-from medaudit.training.bank import all_claims, build_bank, shares_of
+from medaudit.training.bank import all_claims, build_bank, places_of, shares_of
 from medaudit.training.claims import UNRELATED, Claim, Fact
 from medaudit.training.corpus import Corpus
 
@@ -46,6 +49,26 @@ def test_a_step_draws_from_every_kind_without_repetition(bank):
     assert len(set(drawn)) == len(drawn) == 100
     for start, stop, share in bank.groups:
         assert ((drawn >= start) & (drawn < stop)).sum() == round(100 * share)
+
+
+def test_every_finding_and_device_has_its_turn(bank):
+    rng = np.random.default_rng(1)
+    drawn = Counter(bank.claims[index].name for _ in range(300) for index in bank.draw(rng, 144))
+    del drawn[UNRELATED]
+    often = np.array([drawn[kind.value] for kind in (*FindingKind, *DeviceKind)])
+    assert often.min() > 0.5 * often.max()  # few sentences name a tube, and none is drawn twice
+
+
+def test_places_say_how_often_a_patch_holds_what_a_claim_speaks_of():
+    here, there = np.zeros((2, 2, 2), np.uint8)
+    here[0, 1] = there[1, 0] = 90
+    facts = ((Fact(NODULE, "left", "mid"),), (Fact(NODULE, "right", "mid"),), (), ())
+    regions = (here[None], there[None], here[:0].reshape(0, 2, 2), here[:0].reshape(0, 2, 2))
+    corpus = Corpus(np.zeros((4, 4, 4), np.uint8), facts, regions)
+    places = places_of(
+        corpus, [Claim("Nodule.", NODULE), Claim("Left nodule.", NODULE, "left"), Claim("Mass.", "mass")]
+    )
+    np.testing.assert_allclose(places.T, [[0, 0.25, 0.25, 0], [0, 0.25, 0, 0], [0, 0, 0, 0]])
 
 
 def test_shares_say_where_what_a_claim_speaks_of_lies():

@@ -63,4 +63,25 @@ def test_patch_loss_lets_found_and_spared_patches_count_alike():
     shares = torch.tensor([[[1.0, 0.0], [0.0, 0.0], [0.0, 0.0]]])
     first = cross_entropy(0.5, 1) + (cross_entropy(-2.0, 0) + cross_entropy(-0.3, 0)) / 2
     second = (cross_entropy(-1.0, 0) + cross_entropy(0.2, 0) + cross_entropy(0.1, 0)) / 3
-    assert float(patch_loss(logits, shares)) == pytest.approx((first + second) / 2, rel=1e-6)
+    assert float(patch_loss(logits, shares, torch.ones(3, 2))) == pytest.approx((first + second) / 2, rel=1e-6)
+
+
+def test_half_of_what_is_spared_lies_where_such_things_are():
+    logits = torch.tensor([[[0.5], [-2.0], [-0.3]], [[1.5], [0.2], [0.1]]])  # (2 images, 3 patches, 1 sentence)
+    shares = torch.zeros(2, 3, 1)
+    shares[0, 0] = 1
+    common = torch.tensor([[0.4], [0.1], [0.0]])
+    anywhere = sum(cross_entropy(logit, 0) for logit in (-2.0, -0.3, 1.5, 0.2, 0.1)) / 5
+    there = (0.1 * cross_entropy(-2.0, 0) + 0.4 * cross_entropy(1.5, 0) + 0.1 * cross_entropy(0.2, 0)) / 0.6
+    expected = cross_entropy(0.5, 1) + (anywhere + there) / 2
+    assert float(patch_loss(logits, shares, common)) == pytest.approx(expected, rel=1e-6)
+
+
+def test_knowing_where_such_things_usually_lie_earns_nothing():
+    shares = torch.zeros(100, 3, 1)
+    shares[:20, 0] = 1  # a fifth of the images show it, always at the same place
+    common = shares.mean(dim=0)
+    place = torch.tensor([[2.0], [-2.0], [-2.0]]).expand(100, 3, 1).clone()
+    seen = place.clone()
+    seen[20:, 0] = -2.0
+    assert float(patch_loss(seen, shares, common)) < float(patch_loss(place, shares, common)) - 1

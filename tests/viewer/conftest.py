@@ -251,7 +251,9 @@ def known() -> SimpleNamespace:
 
 _START = (
     "import sys; from pathlib import Path; from medaudit.viewer.serve import serve;"
-    "sys.exit(serve(Path(sys.argv[1]), port=int(sys.argv[2]), open_browser=False))"
+    "from medaudit.viewer.settings import Settings;"
+    "settings = Settings(Path(sys.argv[1]), sys.argv[3]);"
+    "sys.exit(serve(settings, port=int(sys.argv[2]), open_browser=False, light=sys.argv[4] == 'light'))"
 )
 
 
@@ -262,11 +264,14 @@ def _free_port() -> int:
 
 
 @contextlib.contextmanager
-def _served(folder: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
+def _served(folder: Path, reader: str = "reader", theme: str = "dark") -> Iterator[tuple[subprocess.Popen[str], str]]:
     """(process, url) of a viewer in a process group of its own, as a terminal gives it."""
     port = _free_port()
     process = subprocess.Popen(
-        [sys.executable, "-c", _START, folder, str(port)], start_new_session=True, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", _START, folder, str(port), reader, theme],
+        start_new_session=True,
+        stdout=subprocess.PIPE,
+        text=True,
     )
     try:
         for _ in range(300):
@@ -284,5 +289,5 @@ def _served(folder: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
 
 
 @pytest.fixture(scope="session")
-def served() -> Callable[[Path], contextlib.AbstractContextManager[tuple[subprocess.Popen[str], str]]]:
+def served() -> Callable[..., contextlib.AbstractContextManager[tuple[subprocess.Popen[str], str]]]:
     return _served

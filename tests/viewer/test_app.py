@@ -1,5 +1,6 @@
 """The pages, run by Streamlit without a browser."""
 
+import json
 import shutil
 import sys
 from pathlib import Path
@@ -9,18 +10,22 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from medaudit.figures.wording import EVIDENCE
+from medaudit.records.review import Decision
 from medaudit.store.audit_store import AuditStore
+from medaudit.store.verification import open_reviews, verify_reviews
 from medaudit.viewer import app as module
+from medaudit.viewer.settings import Settings
 
 APP = Path(module.__file__)
+PASSPHRASE = "correct horse"  # noqa: S105 - of this test alone
 
 
 @pytest.fixture
 def start(monkeypatch):
-    def run(folder, **query):
+    def run(folder, reader="reader", **query):
         st.cache_resource.clear()
         st.cache_data.clear()
-        monkeypatch.setattr(sys, "argv", [str(APP), str(folder)])
+        monkeypatch.setattr(sys, "argv", [str(APP), Settings(Path(folder), reader).argument()])
         page = AppTest.from_file(str(APP), default_timeout=30)
         for name, value in query.items():
             page.query_params[name] = value
@@ -89,50 +94,29 @@ def test_study_page_says_what_it_must(start, audit_folder, known):
         "+0.027",
         "neither a probability nor an accuracy",
         "What this does not show",
-        "0 to 1.6 nats per token, common to all prompts of this image",
+        "nats per word, common to all prompts of this image",
         "R at the left, L at the right",
         "Dashed: what the model saw.",
-        "Hatched: cropped away",
         "<b>About this model</b> Trained on frontal radiographs of adults only.</p>",
         "5c" * 32,
     ):
         assert text in said
-    assert len(page.get("image")) == 2
+    assert panes(page)["position"] == 0
     assert page.get("download_button")[0].proto.label == "PDF report"
 
 
-def test_controls_change_the_map(start, audit_folder, known):
+def panes(page):
+    (one,) = [element for element in page.get("bidi_component") if element.proto.component_name == "medaudit_panes"]
+    return json.loads(one.proto.json)
+
+
+def test_the_prompt_chooses_the_map(start, audit_folder, known):
     page = start(audit_folder, study=known.studies[0])
-
-    def shown():
-        return page.get("image")[-1].proto.imgs[0].url
-
-    pictures = [shown()]
-    page.slider(key="opacity").set_value(90).run()
-    pictures.append(shown())
-    page.slider(key="threshold of I-1").set_value(0.096).run()
-    pictures.append(shown())
     page.radio(key="prompt").set_value(4).run()
-    pictures.append(shown())
+    shown = panes(page)
+    assert (shown["key"], shown["position"]) == (f"{known.studies[0]}/I-1", 4)
+    assert shown["image"]["maps"][4]["prompt"] == "a photograph of a bicycle"
     assert "a photograph of a bicycle" in html(page)
-    page.selectbox(key="scale").select("This prompt alone").run()
-    pictures.append(shown())
-    assert "for this prompt alone" in html(page)
-    assert len(set(pictures)) == len(pictures)
-    page.button_group(key="view").set_value("Map only").run()
-    assert len(page.get("image")) == 1
-    check(page)
-
-
-def test_window_and_its_reset(start, audit_folder, known):
-    page = start(audit_folder, study=known.studies[0])
-    before = page.get("image")[0].proto.imgs[0].url
-    page.toggle(key="own window of I-1").set_value(True).run()
-    page.slider(key="centre of I-1").set_value(1000.0).run()
-    assert page.get("image")[0].proto.imgs[0].url != before
-    next(button for button in page.button if button.label == "As displayed to the model").click().run()
-    assert page.get("image")[0].proto.imgs[0].url == before
-    assert not page.toggle(key="own window of I-1").value
     check(page)
 
 
@@ -153,7 +137,8 @@ def test_a_colour_study_with_hostile_text(start, audit_folder, known):
     page.radio(key="prompt").set_value(6).run()
     check(page)
     assert "<script>" not in html(page)
-    assert any("No window" in caption.value for caption in page.caption)
+    assert "No window: the picture is in colour." in html(page)
+    assert panes(page)["image"]["values"] is None
     assert "Orientation not stated in the header." in html(page)
     assert any(button.label == "No PDF report" for button in page.button)
 
@@ -231,3 +216,141 @@ def test_long_worklists_come_in_pages(start, tmp_path, known):
     page.button(key="open S-059").click().run()
     check(page)
     assert "no image that could be audited" in page.info[0].value
+
+
+@pytest.fixture
+def own_folder(audit_folder, tmp_path):
+    """A copy of the audit, whose reviews are this test's alone, with a passphrase."""
+    folder = tmp_path / "audit"
+    shutil.copytree(audit_folder, folder)
+    for left in folder.glob("reviews.sqlite*"):
+        left.unlink()
+    with open_reviews(folder) as reviews:
+        for reader in ("reader", "second"):
+            reviews.set_passphrase(reader, PASSPHRASE)
+    return folder
+
+
+def decide(page, decision):
+    return page.button(key=f"decide {decision}").click().run()
+
+
+def sign(page, passphrase=PASSPHRASE, name="Dr A. Reader", amendment=None):
+    page.text_input(key="printed name").set_value(name)
+    page.text_input(key="passphrase").set_value(passphrase)
+    if amendment is not None:
+        page.text_input(key="amendment").set_value(amendment)
+    next(button for button in page.button if button.label == "Sign").click().run()
+
+
+def test_decide_sign_amend(start, own_folder, known):
+    study = known.studies[0]
+    page = decide(start(own_folder, study=study), "agree")
+    assert "Draft, saved (1)." in html(page)
+    assert page.selectbox(key=f"target of {study} I-1").label == "Decide on (1 of 2 done on this image)"
+    sign(page, "wrong horse")
+    assert "not your passphrase" in page.error[0].value
+    sign(page, name=" ")
+    assert "printed name" in page.error[0].value.replace("\\", "")
+    sign(page)
+    check(page)
+    assert "Head of the journal: " in page.success[0].value
+    assert "Dr A. Reader" in html(page)
+    decide(page, "unsure")
+    assert "Changed since it was signed" in html(page)
+    sign(page, amendment="")
+    assert "expected a reason" in page.error[0].value.replace("\\", "")
+    sign(page, amendment="looked again")
+    assert "Amended: looked again" in html(page)
+    found = verify_reviews(own_folder)
+    assert (found.signatures, found.faults) == (2, ())
+    with open_reviews(own_folder) as reviews:
+        first, second = reviews.signed(study, "reader")
+        assert [one.review.answers[0].decision for one in (first, second)] == [Decision.AGREE, Decision.UNSURE]
+        actions = [entry.facts["action"] for entry in reviews.journal() if entry.facts["action"] != "passphrase"]
+    assert actions == ["draft", "refused", "sign", "draft", "sign"]
+
+
+def test_choosing_a_target_shows_its_map(start, own_folder, known):
+    page = start(own_folder, study=known.studies[0])
+    page.selectbox(key=f"target of {known.studies[0]} I-1").select_index(1).run()
+    assert page.radio(key="prompt").value == 2
+    assert panes(page)["position"] == 2
+    page.radio(key="prompt").set_value(0).run()
+    assert page.selectbox(key=f"target of {known.studies[0]} I-1").value == 0
+    decide(page, "agree")
+    page.button(key="next open").click().run()
+    assert page.selectbox(key=f"target of {known.studies[0]} I-1").value == 1
+    assert page.radio(key="prompt").value == 2
+    check(page)
+
+
+def test_the_models_output_hides_until_the_reader_has_looked(start, own_folder, known):
+    page = start(own_folder, study=known.studies[0])
+    page.toggle(key="hide").set_value(True).run()
+    assert panes(page)["position"] is None
+    assert page.radio == []
+    for secret in ("0.318", known.findings[1].claim, "cosine"):
+        assert secret not in html(page)
+    page.button(key="look").click().run()
+    assert panes(page)["position"] == 0
+    assert "0.318" in html(page)
+    page.button(key="Next").click().run()
+    assert panes(page)["position"] is None
+    check(page)
+
+
+def test_double_reading_is_blind_until_one_has_signed(start, own_folder, known):
+    study = known.studies[0]
+    page = decide(start(own_folder, study=study), "agree")
+    sign(page)
+    other = start(own_folder, reader="second", study=study)
+    assert "1 other reader signed; shown once you have." in html(other)
+    assert "Dr A. Reader" not in html(other)
+    decide(other, "disagree")
+    assert "Dr A. Reader" not in html(other)
+    sign(other, name="Dr B. Second")
+    assert "Dr A. Reader" in html(other)
+    other.button(key="back").click().run()
+    other.button_group(key="page").set_value("Cohort").run()
+    check(other)
+    assert "reader and second" in html(other)
+
+
+def test_progress_and_going_on(start, own_folder, known):
+    page = decide(start(own_folder, study=known.studies[1]), "unsure")
+    sign(page)
+    page.button(key="back").click().run()
+    check(page)
+    assert f"Go on with {known.studies[1]}" in labels(page)
+    page.button_group(key="statuses").set_value(["signed"]).run()
+    assert studies(page) == [known.studies[1]]
+    page.button_group(key="statuses").set_value(["open"]).run()
+    assert known.studies[1] not in studies(page)
+
+
+def test_filters_by_finding_prompt_and_element(start, own_folder, known):
+    page = start(own_folder)
+    page.selectbox(key="finding").select("negation.margin").run()
+    assert studies(page) == [known.studies[0]]
+    page.selectbox(key="finding").select("any").run()
+    page.selectbox(key="keyword").select("Manufacturer").run()
+    page.selectbox(key="value").select(known.script).run()
+    assert studies(page) == [known.studies[2]]
+    check(page)
+
+
+def test_the_cohort_leads_to_its_studies(start, own_folder, known):
+    page = start(own_folder)
+    page.button_group(key="page").set_value("Cohort").run()
+    check(page)
+    assert "no patient is named" in html(page)
+    page.button(key="cohort negation.margin warning").click().run()
+    check(page)
+    assert studies(page) == [known.studies[0]]
+
+
+def test_without_a_passphrase_nobody_signs(start, own_folder, known):
+    page = decide(start(own_folder, reader="third", study=known.studies[0]), "agree")
+    assert "--set-passphrase" in html(page)
+    assert "Sign" not in labels(page)

@@ -8,6 +8,7 @@ import pytest
 from medaudit.figures.words import words_scale
 from medaudit.records import FileFate, FileRecord, Severity, TokenRelevance
 from medaudit.viewer import markup, panels, pictures
+from medaudit.viewer.theme import DARK_PAPER
 
 
 class Tree(HTMLParser):
@@ -59,8 +60,8 @@ def test_everything_from_outside_is_escaped(image, known):
         markup.heading(known.script, known.script),
         markup.section(known.script),
         markup.tallies([(1, known.script, "plain")]),
-        markup.colour_bar(scale, known.script),
-        markup.shaded_words(text, scale),
+        markup.colour_bar(scale, known.script, DARK_PAPER),
+        markup.shaded_words(text, scale, DARK_PAPER),
         markup.score_table(panels.scores(image), 0),
         markup.finding_cards(image.findings),
         markup.measurement_table(image),
@@ -145,19 +146,19 @@ def test_measurements_say_which_crossed(image):
 
 def test_words_carry_their_nats_and_a_readable_ink(image):
     text = image.attributions[0].text
-    html = markup.shaded_words(text, words_scale((text,)))
+    html = markup.shaded_words(text, words_scale((text,)), DARK_PAPER)
     assert Tree(html).text == "chest 0.05 radiograph 0.05 with 0.05 pleural 0.90 effusion 0.90"
     shade, ink = re.findall(r"background: rgb(\(.*?\)); color: rgb(\(.*?\))", html)[-1]
-    assert shade != str(markup.PAPER)
+    assert shade != str(DARK_PAPER)
     assert ink == "(0, 0, 0)"
 
 
 def test_no_words_are_said_in_words():
     empty = TokenRelevance((), np.zeros(0, np.float32), (), ())
-    assert "no relevance of words" in markup.shaded_words(empty, words_scale((empty,)))
+    assert "no relevance of words" in markup.shaded_words(empty, words_scale((empty,)), DARK_PAPER)
 
 
 def test_colour_bar_says_its_scale(image):
     scale = pictures.map_scale(image, 0, common=True)
-    tree = Tree(markup.colour_bar(scale, pictures.scale_sentence(scale, "token", common=True)))
+    tree = Tree(markup.colour_bar(scale, pictures.scale_sentence(scale, "token", common=True), DARK_PAPER))
     assert tree.text == "0.0 0.4 0.8 1.2 1.6 0 to 1.6 nats per token, common to all prompts of this image"

@@ -7,7 +7,6 @@ import pytest
 from medaudit.records import FileFate, FileRecord, PromptKind, Severity
 from medaudit.store.worklist import StudySummary
 from medaudit.viewer import panels
-from medaudit.viewer.panels import Order
 
 
 @pytest.fixture
@@ -24,48 +23,12 @@ def image(known):
     return known.image("S-1", "I-1", 3, known.findings, colour=False, size=(48, 40))
 
 
-def codes(chosen):
-    return [one.study for one in chosen]
-
-
 def test_loads_neither_streamlit_nor_a_model_library():
     code = (
-        "import sys, medaudit.viewer.panels, medaudit.viewer.pictures, medaudit.viewer.markup;"
+        "import sys, medaudit.viewer.panels, medaudit.viewer.panes, medaudit.viewer.markup, medaudit.viewer.desk;"
         "print({'streamlit', 'torch', 'monai', 'transformers', 'pydicom'} & set(sys.modules))"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "set()\n"
-
-
-@pytest.mark.parametrize(
-    ("order", "expected"),
-    [
-        (Order.GRAVEST, ["C", "B", "A"]),
-        (Order.CODE, ["A", "B", "C"]),
-        (Order.FINDINGS, ["B", "C", "A"]),
-        (Order.SLOWEST, ["B", "C", "A"]),
-    ],
-)
-def test_orders(summaries, order, expected):
-    assert codes(panels.chosen_studies(summaries, order=order)) == expected
-
-
-@pytest.mark.parametrize(
-    ("search", "expected"),
-    [("", "CBA"), ("b", "B"), ("dx", "B"), ("imaging EXAMPLE", "A"), ("example dx", ""), ("patientsex", "")],
-)
-def test_search(summaries, search, expected):
-    assert "".join(codes(panels.chosen_studies(summaries, search=search))) == expected
-
-
-def test_severity_filter_is_by_the_gravest(summaries):
-    assert codes(panels.chosen_studies(summaries, {Severity.NOTE})) == ["B"]
-    assert codes(panels.chosen_studies(summaries, {None, Severity.WARNING})) == ["C", "A"]
-    assert list(panels.severity_counts(summaries).items()) == [
-        (Severity.WARNING, 1),
-        (Severity.CAUTION, 0),
-        (Severity.NOTE, 1),
-        (None, 1),
-    ]
 
 
 def test_lines(summaries):

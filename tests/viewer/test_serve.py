@@ -1,12 +1,14 @@
 import contextlib
 import os
 import signal
+import socket
 import sys
 
 import pytest
 
 from medaudit.errors import StoreError, UsageError
 from medaudit.viewer.serve import command, serve
+from medaudit.viewer.settings import Settings
 
 
 def listening(port):
@@ -20,7 +22,7 @@ def listening(port):
 
 
 def test_flags(audit_folder):
-    flags = command(audit_folder, port=8765, open_browser=False)
+    flags = command(Settings(audit_folder), port=8765, open_browser=False)
     for flag in (
         "--server.address=127.0.0.1",
         "--server.port=8765",
@@ -29,19 +31,23 @@ def test_flags(audit_folder):
         "--server.fileWatcherType=none",
         "--browser.gatherUsageStats=false",
         "--theme.base=dark",
+        "--server.allowedHosts=127.0.0.1",
+        "--server.allowedHosts=localhost",
     ):
         assert flag in flags
-    assert flags[-2:] == ["--", str(audit_folder)]
-    flags = command(audit_folder, port=None, open_browser=True)
+    assert flags[-2] == "--"
+    assert Settings.from_argument(flags[-1]) == Settings(audit_folder)
+    flags = command(Settings(audit_folder), port=None, open_browser=True)
     assert "--server.headless=false" in flags
     assert not any(flag.startswith("--server.port") for flag in flags)
+    assert "--theme.base=light" in command(Settings(audit_folder), port=None, open_browser=False, light=True)
 
 
 def test_says_what_is_wrong_before_it_starts(tmp_path, audit_folder):
     with pytest.raises(StoreError, match="holds no audit"):
-        serve(tmp_path, port=None, open_browser=False)
+        serve(Settings(tmp_path), port=None, open_browser=False)
     with pytest.raises(UsageError, match="port: expected 1 to 65535; got 0"):
-        serve(audit_folder, port=0, open_browser=False)
+        serve(Settings(audit_folder), port=0, open_browser=False)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc and signals a process group")
@@ -58,3 +64,35 @@ def test_termination_takes_the_child_along(served, audit_folder):
         process.send_signal(signal.SIGTERM)
         assert process.wait(20) == 128 + signal.SIGTERM
         assert listening(int(url.rpartition(":")[2])) == set()
+
+
+def test_a_team_needs_a_login_that_can_work(tmp_path, audit_folder):
+    roles = tmp_path / "roles.yaml"
+    roles.write_text("people: {a.reader@example.org: reader}")
+    settings = Settings(audit_folder, roles=roles)
+    with pytest.raises(UsageError, match="--roles needs --secrets"):
+        serve(settings, port=None, open_browser=False)
+    secrets = tmp_path / "secrets.toml"
+    secrets.write_text('[auth]\ncookie_secret = "x"\n')
+    with pytest.raises(UsageError, match=r"\[auth\] lacks redirect_uri, client_id"):
+        serve(settings, port=None, open_browser=False, secrets=secrets)
+    roles.write_text("people: {a.reader@example.org: owner}")
+    with pytest.raises(UsageError, match=r"roles\.yaml:1"):
+        serve(settings, port=None, open_browser=False, secrets=secrets)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="as above")
+def test_another_host_name_is_refused(served, audit_folder):
+    """A page of another site whose name points at this machine gets no websocket (DNS rebinding)."""
+    with served(audit_folder) as (_, url):
+        port = int(url.rpartition(":")[2])
+        answers = {}
+        for host in (f"127.0.0.1:{port}", "evil.invalid"):
+            with socket.create_connection(("127.0.0.1", port), 10) as line:
+                asked = (
+                    f"GET /_stcore/stream HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                    "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+                )
+                line.sendall(asked.encode())
+                answers[host] = line.recv(64).split()[1]
+    assert answers == {f"127.0.0.1:{port}": b"101", "evil.invalid": b"403"}

@@ -1,0 +1,242 @@
+"""M2IB's speed on a random-weight CLIP of a published size, against the same protocol computed plainly.
+
+Plainly means what the public code does: every one of the 10 steps runs both towers whole, forward and backward, on
+10 noise copies, with weights that take gradients. The rows below it are medaudit's, on the same noise in one
+process, interleaved with it; only their ratios mean something on a machine that does other things as well. The floor
+is what the operations of medaudit's own run would take at the rate that this machine's matrix product reaches.
+
+Run: python benchmarks/attribution_speed.py [--model b32|b16|tiny] [--prompts 14] [--plain-steps 1] [--repeats 3]
+"""
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from rich.console import Console
+from rich.table import Table
+from torch import Tensor
+from torch.nn.functional import cosine_similarity
+from transformers import CLIPConfig, CLIPModel
+
+from medaudit.attribution.m2ib import M2IBSettings, solve
+from medaudit.attribution.method import Draw
+from medaudit.attribution.precision import BFLOAT16, FLOAT32, Precision
+from medaudit.metrics.agreement import rank_correlation
+from medaudit.models.hf_clip import towers
+from medaudit.models.interface import Hidden, Tower
+from medaudit.models.lowered import lowered
+
+STEPS, SAMPLES = 10, 10
+TEXT = [49406, 320, 2534, 1105, 4267, 2347, 320, 10000, 9000, 49407]
+FOUR_ROUNDS = M2IBSettings(solver="fixed-point", steps=4, samples=4, lambda_per="token")
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """A CLIP: sides in pixels, widths and depth; the block is the one that the bottleneck follows."""
+
+    image: int
+    patch: int
+    width: int
+    text_width: int
+    depth: int
+    block: int
+
+
+SIZES = {
+    "b32": Size(224, 32, 768, 512, 12, 9),
+    "b16": Size(224, 16, 768, 512, 12, 9),
+    "tiny": Size(64, 16, 64, 64, 4, 1),
+}
+
+
+def build(size: Size) -> CLIPModel:
+    """Random weights, the published shape."""
+    torch.manual_seed(0)
+    common = {"num_hidden_layers": size.depth}
+    vision = {"image_size": size.image, "patch_size": size.patch, "hidden_size": size.width}
+    config = CLIPConfig(
+        vision_config=common
+        | vision
+        | {"intermediate_size": 4 * size.width, "num_attention_heads": max(1, size.width // 64)},
+        text_config=common
+        | {"hidden_size": size.text_width, "intermediate_size": 4 * size.text_width}
+        | {"num_attention_heads": max(1, size.text_width // 64)},
+    )
+    return CLIPModel(config).eval()
+
+
+def stream(seed: int = 0) -> Draw:
+    """Noise that is the same at every call."""
+    generator = torch.Generator().manual_seed(seed)
+    return lambda shape: torch.randn(shape, generator=generator)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pair:
+    """One side of an image-text pair: the tower with the bottleneck, the other one, and what each is given."""
+
+    own: Tower
+    other: Tower
+    given: Tensor
+    wanted: Tensor
+    block: int
+
+    def plain(self, steps: int, weights: list[Tensor]) -> Tensor:
+        """Some of the protocol's steps, both towers whole at each, gradients for every weight; (T,) nats."""
+        draw = stream()
+        start = self.own.run(self.own.embed(self.given), 0, self.block + 1).states.detach()
+        alpha = torch.full_like(start, 5.0).requires_grad_()
+        optimiser = torch.optim.Adam([alpha], lr=1.0)
+        for _ in range(steps):
+            hidden = self.own.run(self.own.embed(self.given.expand(SAMPLES, *self.given.shape[1:])), 0, self.block + 1)
+            passed = alpha.sigmoid()
+            kl = -0.5 * (1 + torch.log((1 - passed) ** 2) - (passed * hidden.states) ** 2 - (1 - passed) ** 2)
+            mixed = passed * hidden.states + (1 - passed) * draw((SAMPLES, *start.shape[1:]))
+            after = self.own.run(Hidden(mixed, hidden.pooled), self.block + 1, self.own.depth)
+            wanted = self.other.encode(self.wanted.expand(SAMPLES, *self.wanted.shape[1:]))
+            loss = 0.1 * kl.mean() - cosine_similarity(self.own.head(after), wanted).mean()
+            torch.autograd.backward(loss, inputs=[alpha, *weights])
+            optimiser.step()
+            optimiser.zero_grad()
+        return kl[0].sum(-1).detach()
+
+    def prefix(self) -> tuple[Hidden, Tensor]:
+        """What medaudit computes once."""
+        with torch.no_grad():
+            hidden = self.own.run(self.own.embed(self.given), 0, self.block + 1)
+            return hidden, self.other.encode(self.wanted)
+
+    def cached(
+        self, tower: Tower, precision: Precision, prompts: int = 1, settings: M2IBSettings | None = None
+    ) -> Tensor:
+        """Medaudit's way for some prompts in shared passes; (T,) nats of the first."""
+        hidden, target = self.prefix()
+        found = solve(
+            tower,
+            hidden.with_states(hidden.states.repeat(prompts, 1, 1)),
+            self.block,
+            target=target.repeat(prompts, 1),
+            draws=[stream(index) for index in range(prompts)],
+            beta=0.1,
+            settings=settings or M2IBSettings(steps=STEPS, samples=SAMPLES),
+            autocast=precision.autocast,
+        )
+        return found.nats[0]
+
+
+def operations(pair: Pair, passes: int, width: int) -> float:
+    """Multiplications and additions of a map: the prefix once, the other tower once, the suffix ``passes`` times.
+
+    A token costs a block 24 D^2 forward and as much backward (no gradients for weights); the last block's pooled token
+    costs next to nothing, and so do attention's products of tokens with tokens beside these.
+    """
+    tokens = pair.own.embed(pair.given).states.shape[1]
+    other = pair.other.embed(pair.wanted).states
+    prefix = (pair.block + 1) * 24 * width**2 * tokens
+    repeated = max(0, pair.own.depth - pair.block - 2) * 48 * width**2 * tokens * passes
+    return prefix + repeated + pair.other.depth * 24 * other.shape[2] ** 2 * other.shape[1]
+
+
+def rate(dtype: torch.dtype, repeats: int) -> float:
+    """Operations a second of a large matrix product."""
+    left, right = torch.randn(2048, 768).to(dtype), torch.randn(768, 3072).to(dtype)
+    return 2 * 2048 * 768 * 3072 / timed(lambda: left @ right, 5 * repeats)[0]
+
+
+def timed(work: Callable[[], Tensor], repeats: int) -> tuple[float, Tensor]:
+    """Median seconds, and the result."""
+    result = work()
+    values = []
+    for _ in range(repeats):
+        began = time.perf_counter()
+        work()
+        values.append(time.perf_counter() - began)
+    return statistics.median(values), result
+
+
+def rows(pair: Pair, weights: list[Tensor], width: int, arguments: argparse.Namespace) -> list[tuple[str, ...]]:
+    """One line a way of computing the map."""
+    for weight in weights:
+        weight.requires_grad_()
+    seconds, _ = timed(lambda: pair.plain(arguments.plain_steps, weights), max(1, arguments.repeats // 2))
+    plain = seconds * STEPS / arguments.plain_steps
+    for weight in weights:
+        weight.requires_grad_(requires_grad=False)
+        weight.grad = None
+    lower = lowered(pair.own, pair.block + 1)
+    ways = {
+        "float32": (pair.own, FLOAT32, 1, M2IBSettings()),
+        f"float32, {arguments.prompts} prompts": (pair.own, FLOAT32, arguments.prompts, M2IBSettings()),
+        "bfloat16": (lower, BFLOAT16, 1, M2IBSettings()),
+        f"bfloat16, {arguments.prompts} prompts": (lower, BFLOAT16, arguments.prompts, M2IBSettings()),
+        "fixed point, float32": (pair.own, FLOAT32, 1, FOUR_ROUNDS),
+        "fixed point, bfloat16": (lower, BFLOAT16, 1, FOUR_ROUNDS),
+    }
+    out = [("plain, as published", f"{plain:.2f}", "100", "", "", "1.0", "")]
+    whole = {
+        name: rate(dtype, arguments.repeats) for name, dtype in ((FLOAT32, torch.float32), (BFLOAT16, torch.bfloat16))
+    }
+    reference: dict[str, Tensor] = {}
+    for name, (tower, precision, prompts, settings) in ways.items():
+        work = lambda t=tower, p=precision, n=prompts, s=settings: pair.cached(t, Precision(p, "cpu"), n, s)  # noqa: E731
+        seconds, nats = timed(work, arguments.repeats)
+        updates = settings.steps if settings.solver == "fixed-point" else settings.steps - 1
+        passes = updates * settings.samples * prompts
+        work_done = operations(pair, passes, width)
+        same = rank_correlation(reference.setdefault(settings.solver, nats), nats)
+        floor = seconds * whole[precision] / work_done
+        out.append(
+            (
+                name,
+                f"{seconds:.2f}",
+                str(passes),
+                f"{work_done / 1e9:.0f}",
+                f"{floor:.1f} x",
+                f"{plain * prompts / seconds:.1f}",
+                f"{same:.4f}",
+            )
+        )
+    return out
+
+
+def main() -> None:
+    """Print a table a side."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", choices=SIZES, default="b32")
+    parser.add_argument("--prompts", type=int, default=14)
+    parser.add_argument("--plain-steps", type=int, default=1, help="of the published protocol, to time; scaled to 10")
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--sides", nargs="+", choices=["image", "text"], default=["image", "text"])
+    arguments = parser.parse_args()
+    size = SIZES[arguments.model]
+    model = build(size)
+    vision, text = towers(model)
+    pixels, ids = torch.randn(1, 3, size.image, size.image), torch.tensor([TEXT])
+    sides = {
+        "image": (Pair(vision, text, pixels, ids, size.block), size.width),
+        "text": (Pair(text, vision, ids, pixels, size.block), size.text_width),
+    }
+    weights = [weight for name, weight in model.named_parameters() if "logit_scale" not in name]
+    for side in arguments.sides:
+        pair, width = sides[side]
+        table = Table(
+            "way",
+            "seconds",
+            "passes",
+            "GFLOP",
+            "of the floor",
+            "times faster",
+            "rank correlation",
+            title=f"{arguments.model}, {side} map, {torch.get_num_threads()} threads",
+        )
+        for row in rows(pair, weights, width, arguments):
+            table.add_row(*row)
+        Console().print(table)
+
+
+if __name__ == "__main__":
+    main()

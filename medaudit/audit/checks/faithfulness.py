@@ -1,0 +1,116 @@
+"""Faithfulness: does the similarity rest where the map says, more than where a map says that knows nothing?
+
+Only of findings that the model sees (prefers to their negation): of others there is no similarity to take away.
+
+Every map is compared with maps of the same size that know nothing: random, constant, a Gaussian on the centre. Each
+lets the same amount of the picture through: ranks, not values, say how much of a place is shown, so that no map wins
+by being bright (an all-ones map would lose nothing of the score).
+"""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+from medaudit.audit.case import Case, Cost, Depth, Load
+from medaudit.imaging.perturb import blurred
+from medaudit.metrics.agreement import ranks
+from medaudit.metrics.faithfulness import ordered_steps
+from medaudit.records import Measurement
+
+CHECK = "faithfulness"
+DROP = "confidence_drop"
+INCREASE = "confidence_increase"
+KEPT = "kept_advantage"
+INSERTION = "insertion_advantage"
+DELETION = "deletion_advantage"
+
+_RANDOM_MAPS = 3
+_CONTROLS = _RANDOM_MAPS + 2
+_STEPS = 10
+_CENTRE_SPREAD = 0.25
+# What is not shown is the picture without what is finer than a sixth of its sides.
+_COARSE = 6
+_AGAINST = "random, constant and centre maps"
+
+
+def measure(case: Case) -> list[Measurement]:
+    """Drop, increase and what the map keeps beyond its controls; at full depth also insertion and deletion."""
+    if case.depth is Depth.MAPS or not case.seen_findings or not case.spread:
+        return []
+    maps = [item.image.nats.astype(np.float64) for item in case.seen_findings]
+    controls = _controls(case, maps[0].shape)
+    kept, control_kept = _own_and_controls(case, maps, controls, lambda one: _shown(case, [ranks(one) / one.size]))
+    found = []
+    before = case.before(case.seen_findings)
+    for index, item in enumerate(case.seen_findings):
+        lost = float(before[index] - kept[index][0])
+        advantage = (kept[index][0] - _best(control_kept[:, 0, index])) / case.spread
+        for quantity, value, against in (
+            (DROP, max(0.0, lost) / case.spread, ""),
+            (INCREASE, float(lost < 0), ""),
+            (KEPT, float(advantage), _AGAINST),
+        ):
+            found.append(Measurement(CHECK, quantity, value, item.prompt.text, against))
+    return found + (_curves(case, maps, controls) if case.depth is Depth.FULL else [])
+
+
+def cost(load: Load) -> Cost:
+    """Of one picture."""
+    walks = {Depth.MAPS: 0, Depth.FAST: 1, Depth.FULL: 1 + 2 * (_STEPS + 1)}[load.depth]
+    return Cost(walks * (load.findings + _CONTROLS))
+
+
+def _curves(case: Case, maps: list[NDArray[np.float64]], controls: list[NDArray[np.float64]]) -> list[Measurement]:
+    """Insertion and deletion (Petsiuk et al., BMVC 2018): areas in units of the spread, against the best control."""
+    found = []
+    for quantity, sign in ((INSERTION, 1), (DELETION, -1)):
+
+        def walk(one: NDArray[np.float64], sign: int = sign) -> Tensor:
+            at = ordered_steps(one, _STEPS)
+            return _shown(case, [(at < step) == (sign > 0) for step in range(_STEPS + 1)])
+
+        own, others = _own_and_controls(case, maps, controls, walk)
+        for index, item in enumerate(case.seen_findings):
+            area = float(np.trapezoid(own[index])) / _STEPS
+            best = _best(np.asarray(np.trapezoid(sign * others[:, :, index], axis=1)) / _STEPS)
+            found.append(Measurement(CHECK, quantity, (sign * area - best) / case.spread, item.prompt.text, _AGAINST))
+    return found
+
+
+def _own_and_controls(
+    case: Case,
+    maps: list[NDArray[np.float64]],
+    controls: list[NDArray[np.float64]],
+    pictures: Callable[[NDArray[np.float64]], Tensor],
+) -> tuple[list[NDArray[np.float64]], NDArray[np.float64]]:
+    """Scores of each finding's pictures with that finding, (n,) each; and of the controls with all, (C, n, F)."""
+    asked = case.seen_findings
+    own = [case.scores(pictures(one), [item])[:, 0] for one, item in zip(maps, asked, strict=True)]
+    return own, np.stack([case.scores(pictures(one), asked) for one in controls])
+
+
+def _shown(case: Case, places: Sequence[NDArray[np.float64] | NDArray[np.bool_]]) -> Tensor:
+    """(n, 3, H, W) the picture where shares of 0 .. 1, one a token, show it, and its blur for the rest."""
+    grid = case.seen.grid_map.grid
+    values = torch.stack([torch.from_numpy(np.asarray(one, dtype=np.float32)) for one in places])
+    shares = interpolate(
+        values.view(len(places), 1, grid.rows, grid.columns), size=case.picture.shape[-2:], mode="nearest"
+    )
+    return shares * case.picture + (1 - shares) * blurred(case.picture, _COARSE)
+
+
+def _controls(case: Case, shape: tuple[int, ...]) -> list[NDArray[np.float64]]:
+    """Maps that know nothing: random ones, then a constant and a centre Gaussian."""
+    generator = case.generator(CHECK)
+    random = [torch.rand(shape, generator=generator, dtype=torch.float64).numpy() for _ in range(_RANDOM_MAPS)]
+    rows, columns = (np.exp(-((((np.arange(n) + 0.5) / n - 0.5) / _CENTRE_SPREAD) ** 2) / 2) for n in shape)
+    return [*random, np.ones(shape), np.outer(rows, columns)]
+
+
+def _best(of_controls: NDArray[np.float64]) -> float:
+    """The best control: the mean of the random ones counts as one."""
+    return float(max(of_controls[:_RANDOM_MAPS].mean(), *of_controls[_RANDOM_MAPS:]))
