@@ -1,6 +1,6 @@
 """The text is true of the picture, and the sentences carry their truth."""
 
-from medaudit.dicom.text import sentences
+from medaudit.dicom.report_sentences import sentences
 from medaudit.phantom.cohort import draw_cohort
 from medaudit.phantom.findings import ZONED, FindingKind
 from medaudit.phantom.report_text import known_sentences, write_report
