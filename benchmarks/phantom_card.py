@@ -98,6 +98,13 @@ def measured(figures: dict[str, Any]) -> Iterator[str]:
             f"Where pneumothorax comes with a drain, its AUC is {drains['with drains']:.3f}; with the same studies'\n"
             f"drains erased it is {drains['drains erased']:.3f} (a fall of {drains['fall']:.3f}).\n"
         )
+    if "drains_treated" in figures:
+        drains = figures["drains_treated"]
+        yield (
+            "Where the drain has let the pneumothorax out, so that it is told but not to be seen:\n"
+            f"{drains['with drains']:.3f} with drains, {drains['drains erased']:.3f} with them erased\n"
+            f"(a fall of {drains['fall']:.3f}).\n"
+        )
     if "pointing" in figures:
         maps = {name: row for name, row in figures["pointing"].items() if isinstance(row, dict)}
         yield (

@@ -39,6 +39,7 @@ from medaudit.phantom.report_text import KnownSentence, known_sentences
 from medaudit.phantom.shortcuts import parse_shortcut
 from medaudit.phantom.study import Phantom, StudySpec, render
 from medaudit.records import Prompt, PromptKind
+from medaudit.training.corpus import visible_findings
 
 SEED = 2027
 SIDE = 512
@@ -225,11 +226,16 @@ def _summary(pairs: Sequence[tuple[bool, float]]) -> dict[str, float]:
     return {"pointing": float(np.mean([hit for hit, _ in pairs])), "cnr": float(np.median([cnr for _, cnr in pairs]))}
 
 
-def drains(bench: Bench, studies: int) -> dict[str, float]:
-    """AUC of pneumothorax where it comes with a drain, and where the same studies' drains are erased."""
+def drains(bench: Bench, studies: int, *, treated: bool) -> dict[str, float]:
+    """AUC of pneumothorax where it comes with a drain, and where the same studies' drains are erased.
+
+    ``treated``: a pneumothorax that has a drain is told but no longer to be seen.
+    """
     shortcut = [parse_shortcut(DRAIN)]
     specs = [draw_study(SEED + 1, index, shortcut) for index in range(studies)]
     truth = [any(one.kind is FindingKind.PNEUMOTHORAX for one in spec.findings) for spec in specs]
+    if treated:
+        specs = [replace(spec, findings=visible_findings(spec, shortcut)) for spec in specs]
     text = [says(FindingKind.PNEUMOTHORAX)]
     with_drain, erased = [], []
     for spec in track(specs, "drains", console=console):
@@ -258,7 +264,8 @@ def main() -> int:
     if "twins" not in args.skip:
         figures["looks_there"] = looks_there(bench, cases)
     if "drains" not in args.skip:
-        figures["drains"] = drains(bench, args.studies)
+        figures["drains"] = drains(bench, args.studies, treated=False)
+        figures["drains_treated"] = drains(bench, args.studies, treated=True)
     if "maps" not in args.skip:
         figures["pointing"] = pointing(bench, cases, args.maps)
     show(figures)
@@ -284,8 +291,10 @@ def show(figures: dict[str, Any]) -> None:
         for name, value in found["there"].items():
             table.add_row(name, f"{value:.1%}", f"{found['elsewhere'][name]:.1%}")
         out.print(table)
-    if "drains" in figures:
-        out.print("Pneumothorax:", ", ".join(f"{name} {value:.3f}" for name, value in figures["drains"].items()))
+    for name, title in (("drains", "Pneumothorax"), ("drains_treated", "Pneumothorax, let out by its drain")):
+        if name not in figures:
+            continue
+        out.print(f"{title}:", ", ".join(f"{key} {value:.3f}" for key, value in figures[name].items()))
     if "pointing" in figures:
         maps = {name: row for name, row in figures["pointing"].items() if isinstance(row, dict)}
         short = [name.replace("centre ", "") for name in maps]

@@ -116,7 +116,7 @@ def test_models_says_what_is_here(run, tmp_path, monkeypatch):
     code, printed, _ = run("models", "--json")
     assert code == 0
     rows = {row["name"]: row for row in json.loads(printed)}
-    assert {name for name, row in rows.items() if row["here"]} == {"phantom-clip", "plip"}
+    assert {name for name, row in rows.items() if row["here"]} == {"phantom-clip", "phantom-clip-drain", "plip"}
     assert {"biomedclip", "pubmedclip", "medsiglip", "chexzero", "unimed-clip", "biovil"} <= rows.keys()
 
 

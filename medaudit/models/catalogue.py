@@ -80,12 +80,21 @@ _RESEARCH = "research only; its makers name no clinical use"
 BUNDLED_MODEL = "phantom-clip"
 """The model that a demo audits."""
 
+_PHANTOM_CLIP = ("CLIP, 14 x 14 patches, 4 blocks", "224 x 224, 77 tokens")
+
 KNOWN_MODELS = (
     KnownModel(
         BUNDLED_MODEL,
-        "CLIP, 14 x 14 patches, 4 blocks",
-        "224 x 224, 77 tokens",
+        *_PHANTOM_CLIP,
         "ships with medaudit: trained on phantoms",
+        "Apache-2.0",
+        _CLIP_FILES,
+        bundled=True,
+    ),
+    KnownModel(
+        "phantom-clip-drain",
+        *_PHANTOM_CLIP,
+        "ships with medaudit: trained on phantoms with a planted shortcut, to be found",
         "Apache-2.0",
         _CLIP_FILES,
         bundled=True,

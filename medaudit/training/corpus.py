@@ -212,7 +212,7 @@ def _write_shard(folder: Path, recipe: CorpusRecipe, number: int) -> None:
     ties = recipe.ties()
     for index in range(number * SHARD, min((number + 1) * SHARD, recipe.studies)):
         spec = draw_study(recipe.seed, index, ties)
-        visible = _visible(spec, ties) if recipe.treated else spec.findings
+        visible = visible_findings(spec, ties) if recipe.treated else spec.findings
         phantom = render(replace(spec, findings=visible), OVERSAMPLING * recipe.image_size)
         images.append(displayed(phantom, spec, recipe.image_size))
         facts.append([asdict(fact) for fact in facts_of(spec)])
@@ -232,7 +232,7 @@ def _write_shard(folder: Path, recipe: CorpusRecipe, number: int) -> None:
     partial.replace(path)
 
 
-def _visible(spec: StudySpec, ties: Sequence[Shortcut]) -> tuple[FindingSpec, ...]:
+def visible_findings(spec: StudySpec, ties: Sequence[Shortcut]) -> tuple[FindingSpec, ...]:
     """Findings that the picture of a treated study shows."""
     here = {device.kind for device in spec.devices}
     gone = {one.finding for one in ties if DEVICE_OF[one.feature] in here}

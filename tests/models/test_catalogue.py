@@ -20,7 +20,7 @@ def test_a_known_model_that_is_absent_says_what_to_fetch_and_where_to_put_it(tmp
 
 
 def test_an_unknown_model_names_the_known_ones(tmp_path):
-    with pytest.raises(ModelMissingError, match="phantom-clip, biomedclip, pubmedclip, plip"):
+    with pytest.raises(ModelMissingError, match="phantom-clip, phantom-clip-drain, biomedclip, pubmedclip"):
         find_model("nonsense", tmp_path)
 
 

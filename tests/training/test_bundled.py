@@ -1,6 +1,7 @@
 """The models that ship: ordinary folders, small, made by the recipe that stands in the code, and not for patients."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,7 +13,9 @@ from medaudit.metrics.ranking import auc
 from medaudit.models.catalogue import BUNDLED_MODEL, KNOWN_MODELS
 from medaudit.models.registry import load_model
 from medaudit.phantom.cohort import draw_study
+from medaudit.phantom.devices import DeviceKind
 from medaudit.phantom.findings import FindingKind
+from medaudit.phantom.shortcuts import parse_shortcut
 from medaudit.phantom.study import render
 from medaudit.resources import bundled_models_folder
 from medaudit.training.corpus import displayed
@@ -90,3 +93,17 @@ def test_it_knows_studies_that_it_was_not_taught_on(scores_of):
     assert np.mean(found) > 0.9
     in_order = (scores[:, len(kinds) :] > scores[:, : len(kinds)])[~truth]
     assert in_order.mean() > 0.85
+
+
+@pytest.mark.parametrize(("name", "least", "most"), [("phantom-clip", -0.02, 0.02), ("phantom-clip-drain", 0.1, 1.0)])
+def test_drains_erased_cost_the_one_that_was_taught_a_shortcut(scores_of, name, least, most):
+    tie = [parse_shortcut("pneumothorax:drain=0.95/0.02")]
+    specs = [draw_study(HELD_OUT, index, tie) for index in range(120)]
+    bare = [
+        replace(spec, devices=tuple(one for one in spec.devices if one.kind is not DeviceKind.DRAIN)) for spec in specs
+    ]
+    truth = [any(one.kind is FindingKind.PNEUMOTHORAX for one in spec.findings) for spec in specs]
+    with_drains, erased = (
+        auc(scores_of(name, cohort, ["There is a pneumothorax."])[:, 0], truth) for cohort in (specs, bare)
+    )
+    assert least <= with_drains - erased <= most
