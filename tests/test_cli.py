@@ -144,7 +144,11 @@ def test_an_interrupt_keeps_what_was_finished_and_says_how_to_go_on(
     out = tmp_path / "audit"
     arguments = ["audit", tmp_path / "studies", "--pipeline", pipeline_file, "--model", random_clip, "--out", out]
     process = subprocess.Popen(
-        [sys.executable, "-W", "ignore", "-m", "medaudit", *map(str, arguments)], stderr=subprocess.PIPE, text=True
+        [sys.executable, "-W", "ignore", "-m", "medaudit", *map(str, arguments)],
+        stderr=subprocess.PIPE,
+        text=True,
+        # Tests that run in the background ignore the signal, and would hand that on.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - no threads there
     )
     deadline = time.monotonic() + 120
     while not list((out / "reports").glob("*.pdf")) and time.monotonic() < deadline:
