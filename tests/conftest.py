@@ -4,6 +4,7 @@ import json
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pydicom
@@ -49,7 +50,9 @@ def random_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     with torch.random.fork_rng(devices=[]), quiet_transformers():
         torch.manual_seed(0)
-        CLIPModel(config).save_pretrained(folder, safe_serialization=True)
+        model = CLIPModel(config)
+        _draw_weights(model)
+        model.save_pretrained(folder, safe_serialization=True)
     preprocessing = {
         "size": {"shortest_edge": 112},
         "crop_size": {"height": 112, "width": 112},
@@ -59,6 +62,17 @@ def random_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "preprocessor_config.json").write_text(json.dumps(preprocessing))
     (folder / "medaudit.json").write_text(json.dumps({"notes": ["Random weights: this model has learnt nothing."]}))
     return folder
+
+
+def _draw_weights(model: Any) -> None:
+    """About as large as the library draws them, in an order of our own: the same in every version of it."""
+    import torch
+
+    draw = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for _, weight in sorted(model.named_parameters()):
+            if weight.ndim and weight.std() > 0:  # neither biases nor norms
+                weight.copy_(torch.randn(weight.shape, generator=draw) * float(f"{weight.std():.0e}"))
 
 
 def _write_byte_tokenizer(folder: Path) -> int:

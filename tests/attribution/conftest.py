@@ -1,5 +1,6 @@
 """A random CLIP in float64, as our towers and as the library's module, with one image and one prompt for both sides."""
 
+from contextlib import contextmanager
 from types import SimpleNamespace
 
 import pytest
@@ -25,6 +26,16 @@ def picture_for(model, dtype, seed=3):
     return ModelInput(pixels, GridMap(size, size, model.grid, AxisMap(1, 0), AxisMap(1, 0), whole))
 
 
+@contextmanager
+def doubles():
+    """transformers 4 makes its causal mask in the default dtype, which float64's least number overflows."""
+    torch.set_default_dtype(torch.float64)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
 class Library:
     """The library's CLIP, run plainly, with states replaced by a hook.
 
@@ -35,11 +46,14 @@ class Library:
         with quiet_transformers():
             self.clip = CLIPModel.from_pretrained(folder, local_files_only=True, attn_implementation=attention)
         self.clip = self.clip.double().eval().requires_grad_(False)
+        if attention == "eager":  # transformers 4 hands weights out of a layer only if told so here
+            for tower in (self.clip.vision_model, self.clip.text_model):
+                tower.config.output_attentions = True
 
     def layers(self, *, image):
         return (self.clip.vision_model if image else self.clip.text_model).encoder.layers
 
-    def embed(self, inputs, *, image, block=None, states=None):
+    def embed(self, inputs, *, image, block=None, states=None, **options):
         """Normalised embedding (B, E); with ``states`` in the place of those that enter ``block``."""
 
         def swap(_module, args, kwargs):
@@ -50,7 +64,9 @@ class Library:
             hook = self.layers(image=image)[block].register_forward_pre_hook(swap, with_kwargs=True)
             inputs = inputs.expand(len(states), *inputs.shape[1:])
         try:
-            found = self.clip.get_image_features(inputs) if image else self.clip.get_text_features(inputs)
+            with doubles():
+                features = self.clip.get_image_features if image else self.clip.get_text_features
+                found = features(inputs, **options)
         finally:
             if hook is not None:
                 hook.remove()
@@ -60,12 +76,14 @@ class Library:
     def states(self, inputs, *, image):
         """States before every block, and behind the last."""
         tower = self.clip.vision_model if image else self.clip.text_model
-        return tower(inputs, output_hidden_states=True).hidden_states
+        with doubles():
+            return tower(inputs, output_hidden_states=True).hidden_states
 
     def weights(self, inputs, *, image):
         """Attention weights of every block."""
         tower = self.clip.vision_model if image else self.clip.text_model
-        return tower(inputs, output_attentions=True).attentions
+        with doubles():
+            return tower(inputs, output_attentions=True).attentions
 
 
 @pytest.fixture(scope="module")

@@ -98,7 +98,7 @@ def test_grad_eclip_adds_up_first_order_shares_head_by_head(plain, image, loosen
         expected += share.clamp(min=0)
     settings = GradEclipSettings(image_blocks=1, text_blocks=2, loosened=loosened)
     found = GradEclip(settings).relevance(side_of(plain, image=image))
-    assert torch.allclose(found.relevance[0], expected, atol=1e-14)
+    assert torch.allclose(found.relevance[0], expected, rtol=1e-4, atol=1e-9)  # the library's softmax is float32
 
 
 def test_the_shares_of_all_tokens_are_what_the_pooled_token_gathered(plain):

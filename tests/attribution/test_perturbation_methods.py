@@ -24,9 +24,7 @@ def text_score(plain, hidden):
     word_of_token = torch.tensor(plain.read.word_of_token)
     mask = torch.tensor([[word not in hidden for word in word_of_token.tolist()]]).long()
     with torch.no_grad():
-        found = plain.library.clip.get_text_features(plain.ids, attention_mask=mask)
-    found = getattr(found, "pooler_output", found)[0]
-    return float(found / found.norm() @ plain.seen)
+        return float(plain.library.embed(plain.ids, image=False, attention_mask=mask)[0] @ plain.seen)
 
 
 def by_word(plain, relevance):
