@@ -1,23 +1,29 @@
 """The DICOM edge against plain pydicom, as ratios within one run; and what it holds in memory.
 
-    python benchmarks/dicom.py [--files 2000] [--frames 2000] [--rounds 5]
+    python benchmarks/dicom.py [--files 2000] [--frames 2000] [--rounds 5] [--only headers pixels frames scale]
+    python benchmarks/dicom.py --only scale --files 100000
 
 Headers: ``scan`` of a folder of small CT slices against ``dcmread(stop_before_pixels=True)`` of the same files, and the
 elements that a scan needs read from each.
-Pixels: ``read_image`` (decode, digest, notes) against ``dcmread(...).pixel_array``, megapixels a second, by transfer
-syntax.
-Memory: five frames of one long multi-frame file, peak of traced memory against the size of the file; and what a scan
-keeps, in bytes a file.
+Pixels: ``read_image`` (decode, check, notes) against ``dcmread(...).pixel_array``, megapixels a second, by transfer
+syntax; and the same with the digest of the pixels, which ``pixel_array`` does not make.
+Frames: five frames of one long multi-frame file, peak of traced memory against the size of the file.
+Scale: scans of a folder and of a zip archive of ``--files`` small files, and of a fifth of them, each in a process of
+its own: headers a second, at the end against the beginning, and what the process grew by, in bytes a file.
 Times alternate between the two sides, so that a slow moment falls on both; medians are printed.
 """
 
 import argparse
+import resource
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
 import tracemalloc
 import warnings
-from collections.abc import Callable
+import zipfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +47,11 @@ WANTED = (
     *("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "InstanceNumber", "AccessionNumber", "PatientID"),
     *("NumberOfFrames", "Rows", "Columns", "ImagePositionPatient", "ImageOrientationPatient"),
 )
+PARTS = ("headers", "pixels", "frames", "scale")
+SIDES = (512, 2048)
+# In the small file that all others are made of; each stands for a number of as many digits.
+INSTANCE, SERIES, STUDY, NUMBER, PIXELS = "777000777000", "666000666000", "555000555000", "4440004", b"pixel000"
+SERIES_FILES, STUDY_FILES = 500, 2000
 USED_FRAMES = (3, 500, 1000, 1500, 1999)
 
 
@@ -109,14 +120,81 @@ def headers(folder: Path, files: int, rounds: int) -> None:
 
 def pixels(folder: Path, rounds: int) -> None:
     """Megapixels a second by transfer syntax."""
-    for syntax in (ExplicitVRLittleEndian, RLELossless, JPEGLSLossless, JPEG2000Lossless):
-        ds = slice_of("pixels", 1)
+    syntaxes = (ExplicitVRLittleEndian, RLELossless, JPEGLSLossless, JPEG2000Lossless)
+    for side, syntax in ((side, syntax) for side in SIDES for syntax in syntaxes):
+        ds = slice_of("pixels", 1, side=side)
         if syntax != ExplicitVRLittleEndian:
             ds.compress(syntax, generate_instance_uid=False)
         path = folder / "one.dcm"
         ds.save_as(path, enforce_file_format=True)
-        ours, theirs = alternately(lambda: read_image(path), lambda: dcmread(path).pixel_array, 4 * rounds)  # noqa: B023
-        print(f"pixels:  {SIDE**2 / 1e6 / ours:7.1f} megapixels a second; {theirs / ours:.2f} x pydicom, {syntax.name}")
+        turns = max(1, 4 * rounds * SIDES[0] // side)
+        ours, theirs = alternately(lambda: read_image(path), lambda: dcmread(path).pixel_array, turns)  # noqa: B023
+        whole, plain = alternately(
+            lambda: read_image(path).pixel_sha256,  # noqa: B023
+            lambda: dcmread(path).pixel_array,  # noqa: B023
+            turns,
+        )
+        speed = f"{side**2 / 1e6 / ours:7.1f} megapixels a second"
+        print(
+            f"pixels:  {speed}; {theirs / ours:.2f} x pydicom, {plain / whole:.2f} with digest; {side}, {syntax.name}"
+        )
+
+
+def small_files(files: int) -> Iterator[tuple[str, bytes]]:
+    """Names and bytes of files that differ in their UIDs, number and pixels: one file, patched."""
+    ds = slice_of("scale", 1, side=16)
+    ds.SOPInstanceUID = ds.file_meta.MediaStorageSOPInstanceUID = f"1.2.826.{INSTANCE}"
+    ds.SeriesInstanceUID, ds.StudyInstanceUID, ds.InstanceNumber = f"1.2.826.{SERIES}", f"1.2.826.{STUDY}", NUMBER
+    ds.ImagePositionPatient = [0, 0, NUMBER]
+    ds.PixelData = ds.PixelData[:-8] + PIXELS
+    with tempfile.TemporaryDirectory() as place:
+        ds.save_as(Path(place) / "one", enforce_file_format=True)
+        whole = (Path(place) / "one").read_bytes()
+    for index in range(files):
+        patched = whole.replace(PIXELS, index.to_bytes(8, "little"))
+        for marker, number in (
+            (INSTANCE, index),
+            (SERIES, index // SERIES_FILES),
+            (STUDY, index // STUDY_FILES),
+            (NUMBER, index),
+        ):
+            digits = str(10 ** (len(marker) - 1) + number)
+            patched = patched.replace(marker.encode(), digits.encode())
+        yield f"{index // SERIES_FILES:04}/{index:07}", patched
+
+
+def measured_scan(source: Path) -> None:
+    """Scan, in a process of its own: headers a second, their slowing down, and the growth of the process."""
+    small = next(small_files(1))[1]
+    with tempfile.TemporaryDirectory() as place:
+        (Path(place) / "one").write_bytes(small)
+        scan(Path(place))  # what is loaded once is not counted
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    times = [time.perf_counter()]
+    inventory = scan(source, on_file=lambda _: times.append(time.perf_counter()))
+    whole, files = time.perf_counter() - times[0], len(times) - 1
+    grown = 1024 * (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+    tenth = max(1, files // 10)
+    slowing = (times[tenth] - times[0]) / (times[-1] - times[-1 - tenth])
+    found = sum(len(study.instances) for study in inventory.studies)
+    print(
+        f"scale:   {found} files, {source.suffix or 'folder'}: {files / whole:.0f} headers a second, the last tenth at "
+        f"{slowing:.2f} x the first; {grown / files:.0f} bytes a file"
+    )
+
+
+def scale(folder: Path, files: int) -> None:
+    """The same scan of a fifth of the files and of all."""
+    for count in (max(1, files // 5), files):
+        loose, packed = folder / f"{count}", folder / f"{count}.zip"
+        with zipfile.ZipFile(packed, "w") as archive:
+            for name, content in small_files(count):
+                path = loose / name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(content)
+                archive.writestr(name, content)
+        for source in (loose, packed):
+            subprocess.run([sys.executable, __file__, "--scan", str(source)], check=True)
 
 
 def frames(folder: Path, count: int) -> None:
@@ -141,14 +219,22 @@ def main() -> None:
     parser.add_argument("--files", type=int, default=2000)
     parser.add_argument("--frames", type=int, default=2000)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS)
+    parser.add_argument("--scan", type=Path, help=argparse.SUPPRESS)
     wanted = parser.parse_args()
     warnings.simplefilter("ignore")
-    with tempfile.TemporaryDirectory() as place:
-        for name in ("headers", "pixels"):
-            (Path(place) / name).mkdir()
-        headers(Path(place) / "headers", wanted.files, wanted.rounds)
-        pixels(Path(place) / "pixels", wanted.rounds)
-        frames(Path(place) / "pixels", wanted.frames)
+    if wanted.scan:
+        measured_scan(wanted.scan)
+        return
+    parts: dict[str, Callable[[Path], None]] = {
+        "headers": lambda folder: headers(folder, wanted.files, wanted.rounds),
+        "pixels": lambda folder: pixels(folder, wanted.rounds),
+        "frames": lambda folder: frames(folder, wanted.frames),
+        "scale": lambda folder: scale(folder, wanted.files),
+    }
+    for name in wanted.only:
+        with tempfile.TemporaryDirectory() as place:
+            parts[name](Path(place))
 
 
 if __name__ == "__main__":

@@ -134,7 +134,7 @@ def patch_cover_any(
 
 def judge(found: RelevanceMap, causes: Causes | None, mask: Mask, group: int, steps: int) -> dict[str, float]:
     """Every figure of one map; those about causes are NaN where there are none."""
-    values = found.nats.astype(np.float64)
+    values = found.values.astype(np.float64)
     projected = found.pixels()
     figures = {
         "pointing": float(pointing_hit(values, patch_cover(mask, values.shape[0]))),
@@ -160,7 +160,7 @@ def stability(bench: Bench, cases: Sequence[tuple[Case, FindingKind]], settings:
     for number, (case, kind) in enumerate(track(cases, "seeds", console=console)):
         prompt = Prompt(says(kind), PromptKind.CONTROL)
         maps = [
-            method.explain(bench.model, case.seen, [prompt], Noise(seed, str(number)))[0].image.nats.ravel()
+            method.explain(bench.model, case.seen, [prompt], Noise(seed, str(number)))[0].image.values.ravel()
             for seed in range(5)
         ]
         found += [float(np.corrcoef(one, other)[0, 1]) for one, other in combinations(maps, 2)]
@@ -192,7 +192,7 @@ def measure(
                 refused[one.label] = str(error)
                 continue
             row = judge(right.image, causes, mask, group, steps)
-            row["other prompt"] = rank_correlation(right.image.nats, other.image.nats)
+            row["other prompt"] = rank_correlation(right.image.values, other.image.values)
             figures[one.label].append(row | {"finding": list(FindingKind).index(kind)})
     return {label: rows for label, rows in figures.items() if rows}, refused
 

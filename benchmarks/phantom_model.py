@@ -200,7 +200,7 @@ def pointing(bench: Bench, cases: Sequence[Case], limit: int) -> dict[str, Any]:
                 (result,) = method.explain(
                     bench.model, case.seen, [Prompt(says(kind), PromptKind.CONTROL)], Noise(0, str(number))
                 )
-                maps.append((f"{way}, block {block}", result.image.nats))
+                maps.append((f"{way}, block {block}", result.image.values))
         for name, values in maps:
             projected = case.seen.grid_map.project(np.asarray(values, dtype=np.float32))
             pair = (pointing_hit(values, shares), contrast_to_noise(projected, mask))

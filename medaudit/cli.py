@@ -59,6 +59,7 @@ class ReportFormat(StrEnum):
     HTML = "html"
     JSON = "json"
     CSV = "csv"
+    FHIR = "fhir"
 
 
 def main() -> NoReturn:
@@ -170,20 +171,45 @@ def audit(
 
 
 @app.command()
+def cohort(
+    folder: AuditFolder,
+    *,
+    pipeline: Annotated[
+        str | None, typer.Option(help="Whose thresholds count: a shipped pipeline, or a file [default: own].")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Compare the studies of an audit again: shortcuts, groups, agreement with reports. Needs no model."""
+    from dataclasses import asdict
+
+    from medaudit.console import print_cohort
+    from medaudit.pipeline.audit_cohort import compare_studies
+
+    found = compare_studies(folder, pipeline)
+    if as_json:
+        typer.echo(json.dumps(asdict(found)))
+    else:
+        print_cohort(found)
+
+
+@app.command()
 def report(
     folder: AuditFolder,
     *,
     study: Annotated[list[str] | None, typer.Option(help="Only this study (its code); may be repeated.")] = None,
     layout: Annotated[str | None, typer.Option(help="A shipped layout by name, or a file.")] = None,
+    logo: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="PNG or JPEG at the top of every page [default: the layout's].")
+    ] = None,
     form: Annotated[
-        ReportFormat, typer.Option("--format", help="pdf, html (one file that loads nothing), json, csv.")
+        ReportFormat, typer.Option("--format", help="pdf, html (one file that loads nothing), json, csv, fhir (R4).")
     ] = ReportFormat.PDF,
     as_json: AsJson = False,
 ) -> None:
     """Write the reports again, from the store alone: one a study, and one of all unless --study names some."""
     from medaudit.console import write_reports_with_progress
 
-    outcome = write_reports_with_progress(folder, study, layout, form, quiet=as_json)
+    outcome = write_reports_with_progress(folder, study, layout, form, logo=logo, quiet=as_json)
     failures = [{"study": code, "error": kind, "message": message} for code, kind, message in outcome.failed]
     if as_json:
         typer.echo(json.dumps({"written": [str(path) for path in outcome.written], "failed": failures}))
@@ -211,6 +237,10 @@ def review(
     secrets: Annotated[
         Path | None, typer.Option(metavar="FILE.toml", help="Streamlit's secrets with the [auth] of that login.")
     ] = None,
+    compare: Annotated[
+        Path | None,
+        typer.Option(metavar="AUDIT_DIR", help="A second audit of the same pictures: its maps are shown beside."),
+    ] = None,
     light: Annotated[bool, typer.Option("--light", help="Light instead of dark.")] = False,
     set_passphrase: Annotated[
         bool, typer.Option("--set-passphrase", help="Set the reader's passphrase for signing, and stop.")
@@ -228,7 +258,7 @@ def review(
     from medaudit.viewer.serve import serve
     from medaudit.viewer.settings import Settings
 
-    settings = Settings(folder, reader, database, roles)
+    settings = Settings(folder, reader, database, roles, compare)
     raise typer.Exit(serve(settings, port=port, open_browser=browser, secrets=secrets, light=light))
 
 
@@ -451,7 +481,7 @@ def calibrate(
 ) -> None:
     """Measure what a model's features usually are, on unlabeled images; written beside its weights.
 
-    M2IB's settings `standardise` and `target: contrastive` need it.
+    M2IB's settings `standardise` and `target: contrastive` need it, and so does the check for unusual pictures.
     """
     from medaudit.console import calibrate_with_progress
     from medaudit.pipeline.load import load_pipeline

@@ -1,7 +1,7 @@
 """What a person sees in the terminal: progress while it runs, a summary when it ends."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
@@ -14,12 +14,17 @@ from rich.table import Table
 
 from medaudit.pipeline.calibrate import calibrate
 from medaudit.pipeline.load import Pipeline
-from medaudit.pipeline.run import AuditRequest, Summary, device_of, run_audit
+from medaudit.pipeline.run import AuditRequest, Contradiction, Summary, device_of, run_audit
+from medaudit.records import CohortAudit
 from medaudit.report.write import REPORTS, Format, ReportOutcome, write_cohort, write_reports
 from medaudit.store.audit_store import AuditStore
 
 # A terminal shows this many failures; all are in the store and, with --json, in the output.
 FAILURES_SHOWN = 20
+# And this many studies of each kind of contradiction; --json lists all.
+STUDIES_SHOWN = 5
+# And this many findings over all studies; the report of the cohort has all.
+FINDINGS_SHOWN = 5
 
 Failure = tuple[str, str, str]
 """Study code, error class, message."""
@@ -128,16 +133,17 @@ def calibrate_with_progress(
 
 
 def write_reports_with_progress(
-    folder: Path, studies: Sequence[str] | None, layout: str | None, form: str, *, quiet: bool
+    folder: Path, studies: Sequence[str] | None, layout: str | None, form: str, *, logo: Path | None, quiet: bool
 ) -> ReportOutcome:
     """Write the reports of an audit folder: every study and the cohort by default."""
     with AuditStore.open(folder) as store, _progress(quiet=quiet) as progress:
-        total = len(studies) if studies else len(store.finished()) + 1
+        total = len(studies) if studies else len(store.finished()) + Format(form).has_cohort
         task = progress.add_task("writing reports", total=total)
         return write_reports(
             store,
             studies=studies or None,
             layout_name=layout,
+            logo=logo,
             form=Format(form),
             on_study=lambda _: progress.advance(task),
         )
@@ -185,6 +191,10 @@ def _print_summary(summary: Summary, report_failures: Sequence[Failure], folder:
             f"[yellow]{summary.text_like} images carry text-like regions[/yellow]: burned-in text stays in the audit "
             "folder and in the PDFs; look at them before you share them"
         )
+    for line in _contradictions(summary):
+        console.print(line, soft_wrap=True)
+    if summary.cohort is not None:
+        print_cohort(summary.cohort)
     for failure in summary.failures[:FAILURES_SHOWN]:
         where = escape(f"{failure.path} [{failure.stage}] {failure.error}: {failure.reason}")
         console.print(f"[red]failed[/red] {where}", soft_wrap=True)
@@ -195,6 +205,38 @@ def _print_summary(summary: Summary, report_failures: Sequence[Failure], folder:
         console.print(f"[red]no PDF[/red] {escape(f'{study}: {error}: {message}')}", soft_wrap=True)
     console.print(f"PDFs:    {escape(str(folder / REPORTS))}", soft_wrap=True)
     console.print(f"Viewer:  {escape(f'{program} review {folder}')}", soft_wrap=True)
+
+
+def _contradictions(summary: Summary) -> Iterator[str]:
+    """Headers that disagree, one line a kind: how many times, in which studies, and what to do."""
+    kinds: dict[str, list[Contradiction]] = {}
+    for one in summary.contradictions:
+        kinds.setdefault(one.kind, []).append(one)
+    if kinds:
+        count = len(summary.contradictions)
+        yield f"[yellow]{count} contradiction{'' if count == 1 else 's'} between headers[/yellow] of the input:"
+    for kind, found in kinds.items():
+        codes = list(dict.fromkeys(code for one in found for code in one.studies))
+        more = f" and {len(codes) - STUDIES_SHOWN} more" if len(codes) > STUDIES_SHOWN else ""
+        where = f"{', '.join(codes[:STUDIES_SHOWN])}{more}"
+        yield escape(f"  {len(found)} by {kind}, in {where}: {found[0].remedy}")
+
+
+def print_cohort(found: CohortAudit) -> None:
+    """Print what all studies together show, weightiest first."""
+    console = Console(highlight=False)
+    for note in found.notes:
+        console.print(f"Across studies: {escape(note)}", soft_wrap=True)
+    if not found.findings:
+        if found.measurements:
+            count = len(found.measurements)
+            console.print(f"Across studies: {count} comparisons, none beyond its threshold. That is no clearance.")
+        return
+    console.print(f"[bold]Across {found.studies} studies[/bold]")
+    for one in found.findings[:FINDINGS_SHOWN]:
+        console.print(f"  [yellow]{one.severity.value}[/yellow] {escape(one.claim)}", soft_wrap=True)
+    if len(found.findings) > FINDINGS_SHOWN:
+        console.print(f"  ... and {len(found.findings) - FINDINGS_SHOWN} more in the cohort's report")
 
 
 def print_table(title: str, rows: Sequence[Mapping[str, Any]]) -> None:

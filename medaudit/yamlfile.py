@@ -50,7 +50,8 @@ def read_text(path: Path, error: type[UsageError]) -> str:
 def read_yaml(path: Path, text: str, model: type[Model], error: type[UsageError]) -> Model:
     """Validate the YAML ``text`` of ``path`` as ``model``.
 
-    Only plain data is constructed; anchors, tags and duplicate keys are refused.
+    Only plain data is constructed; anchors, tags and duplicate keys are refused. Validators find the ``folder`` of the
+    file in their context, for what a file names beside itself.
 
     Raises
     ------
@@ -68,7 +69,7 @@ def read_yaml(path: Path, text: str, model: type[Model], error: type[UsageError]
         msg = f"{path}:{mistake}"
         raise error(msg) from mistake
     try:
-        return model.model_validate(value)
+        return model.model_validate(value, context={"folder": path.parent})
     except ValidationError as problem:
         raise error("\n".join(f"{path}:{_described(item, model, lines)}" for item in problem.errors())) from problem
 

@@ -66,17 +66,17 @@ class Coiba(SidedMethod):
         depth = side.tower.depth
         first = resolve_block("first_block", max(self.settings.first_block, -depth), depth)
         last = max(resolve_block("last_block", max(self.settings.last_block, -depth), depth), first)
-        hidden = side.hidden(first + 1)
-        shapes = {side.hidden(block + 1).states.shape for block in range(first, last + 1)}
+        outputs = [side.hidden(block + 1) for block in range(first, last + 1)]
+        shapes = {output.states.shape for output in outputs}
         if len(shapes) > 1:
             msg = (
                 f"coiba: expected blocks {first} .. {last} to share one grid and width; got {len(shapes)} that differ; "
                 "choose blocks of one stage, or m2ib"
             )
             raise AttributionError(msg)
-        layers = [_statistics(side.hidden(block + 1)) for block in range(first, last + 1)]
+        layers = [_statistics(output) for output in outputs]
         solved = [
-            self._solve(side, hidden, (first, last), layers, target, draw)
+            self._solve(side, outputs[0], (first, last), layers, target, draw)
             for target, draw in zip(side.targets, side.draws, strict=True)
         ]
         return Found(torch.stack([nats for nats, _ in solved]), tuple(loss for _, loss in solved))

@@ -15,14 +15,19 @@ Given s this is solved exactly: with u = 1 - lambda it is a quadratic in u with 
 (:func:`medaudit.attribution.bottleneck.blocked_at_price`). Where channels share a token's lambda, the same
 holds of the means of h, x^2 and s over the channels.
 
-But s changes with lambda. So a round makes one pass for s at the present lambda, and pays a price between the old one
-and the new: with G the running mean of N s (``damping`` of the old, the rest of the new), lambda is the root at
-G / beta. Because h is the slope of KL, that is a step of mirror descent with KL itself as the distance. Mixing prices
-and not lambdas matters: an element that one noisy slope shuts still has a price and comes back, and the mean over
-rounds is one over noise too, so each round draws anew (antithetic pairs: of the noise, odd orders cancel). On two
-phantoms mixing lambdas instead, after a first round taken whole, ranked tokens much further from a converged
-optimiser's than this does; four rounds are close to it, not equal: the residual says how far.
-There is no learning rate. A fixed point of the rounds is a stationary point of L.
+But s changes with lambda. So a round makes one pass for s at the present lambda and moves the price that each lambda
+pays, G, towards N s; lambda is then the root at G / beta. Because h is the slope of KL, that is a step of mirror
+descent with KL itself as the distance. There is no learning rate: a fixed point of the rounds is a stationary point
+of L. Three things make the rounds settle (how far they then come: docs/m2ib.md):
+
+- The share of the way that a price goes starts at 1 - ``damping`` and falls each time that it has to turn round, to
+  1 / (1 / (1 - damping) + turns), element by element: Kesten's rule ("Accelerated Stochastic Approximation", Annals of
+  Mathematical Statistics 1958). A price that still travels keeps its pace; one that swings, or that noise alone moves,
+  becomes the mean over rounds, each of which draws new antithetic pairs.
+- No lambda moves by more than ``STRIDE`` in a round: its price is held between h(lambda - STRIDE) and
+  h(lambda + STRIDE), with h carried on below 0. Slopes far from here say nothing; and an element that one wild slope
+  shuts owes little and comes back.
+- The start lets most through. L has several minima. From noise, where nothing is seen, some lead nowhere.
 
 A wanted capacity costs nothing more: given G, the sum of KL falls strictly as beta rises, so each round finds its
 beta by bisection on the root alone.
@@ -34,8 +39,10 @@ from torch import Tensor
 from medaudit.attribution.bottleneck import LEAST_BLOCKED, blocked_at_price, capacity_of_blocked, price
 from medaudit.attribution.problem import Problem, Solution
 
-START = 0.5
-"""Share that every element lets through in the first round: neither all noise nor none."""
+START = 0.8
+"""Share that every element lets through in the first round. From half, some images end where nothing is seen."""
+STRIDE = 0.2
+"""The most that a round moves a lambda by, at the beta of the round before."""
 BISECTIONS = 40
 LOG_BETA = 14.0
 """Beta for a capacity is sought between e^-14 and e^14 of the one given."""
@@ -53,7 +60,7 @@ def solve_by_fixed_point(
     rounds
         Passes.
     damping
-        Share of the old price that a round keeps.
+        Share of the old price that a round keeps, until the price first turns round.
     per_token
         Lambda is shared over a token's channels.
     nats
@@ -72,6 +79,7 @@ def solve_by_fixed_point(
     elements, beta = problem.elements[:, None, None], problem.beta[:, None, None]
     blocked = torch.full_like(power, 1 - START)
     owed = beta * price(power, blocked)
+    turns, missed = torch.zeros_like(owed), torch.zeros_like(owed)
     losses: list[Tensor] = []
     residual = torch.zeros_like(problem.beta)
     for _ in range(rounds):
@@ -82,7 +90,9 @@ def solve_by_fixed_point(
             gain = elements * slope / channels
             losses.append(beta.flatten() * _total(problem, power, blocked, channels) / problem.elements - fit.detach())
             residual = _residual(power, blocked, gain, beta, channels / elements)
-            owed = damping * owed + (1 - damping) * gain
+            turns, missed = turns + ((gain - owed) * missed < 0), gain - owed
+            owed = owed + missed / (1 / (1 - damping) + turns)
+            owed = owed.clamp(beta * price(power, blocked + STRIDE), beta * price(power, _least(blocked - STRIDE)))
             if nats:
                 beta = _beta_for(problem, power, owed, channels, nats)
             blocked = _blocked(power, owed / beta)
@@ -90,8 +100,12 @@ def solve_by_fixed_point(
     return problem.solution(found, 1 - blocked, losses, residual)
 
 
+def _least(blocked: Tensor) -> Tensor:
+    return blocked.clamp(min=LEAST_BLOCKED)
+
+
 def _blocked(power: Tensor, paid: Tensor) -> Tensor:
-    return blocked_at_price(power, paid).clamp(min=LEAST_BLOCKED)
+    return _least(blocked_at_price(power, paid))
 
 
 def _beta_for(problem: Problem, power: Tensor, owed: Tensor, channels: int, nats: float) -> Tensor:

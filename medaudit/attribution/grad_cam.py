@@ -3,6 +3,10 @@
 Selvaraju et al., "Grad-CAM", ICCV 2017, equations 1 and 2, with a token of the last block's input for a place of the
 last convolution. The gradient is averaged over patches (or words), not over class, begin and end tokens as some
 public code does: they have no place on the map.
+
+The mean over places rests on a convolution that treats all of them alike. A pooled token looks at few places, and the
+mean forgets which. ``pooled: false`` keeps each token's own gradient (element-wise, as HiResCAM: Draelos and Carin,
+"Use HiResCAM instead of Grad-CAM", 2020; the public code of NIB calls that Grad-CAM).
 """
 
 from dataclasses import dataclass
@@ -16,10 +20,14 @@ from medaudit.records import Quantity
 
 @dataclass(frozen=True, slots=True)
 class GradCAMSettings:
-    """``image_block`` and ``text_block``: the states entering this block; 0-based, negative from the end."""
+    """``image_block`` and ``text_block``: the states entering this block; 0-based, negative from the end.
+
+    ``pooled`` False weighs each token by its own gradient and not by the mean one.
+    """
 
     image_block: int = -1
     text_block: int = -1
+    pooled: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,5 +48,5 @@ class GradCAM(SidedMethod):
         """See :meth:`SidedMethod.relevance`."""
         space = Space.before(side, side.block(self.settings))
         gradients = space.gradients(space.point)[:, 0]
-        weights = gradients[:, side.content].mean(1, keepdim=True)
+        weights = gradients[:, side.content].mean(1, keepdim=True) if self.settings.pooled else gradients
         return Found((weights * space.point).sum(-1).relu())

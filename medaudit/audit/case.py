@@ -64,8 +64,7 @@ class Case:
     @cached_property
     def picture(self) -> Tensor:
         """(3, H, W) float32 in 0 .. 1 on the CPU: the model's input before its normalisation."""
-        mean, std = self._normalisation
-        return (self.seen.pixels[0].cpu() * std + mean).clamp(0, 1)
+        return self.model.preprocessing.shown(self.seen.pixels[0].cpu())
 
     @cached_property
     def findings(self) -> tuple[Attribution, ...]:
@@ -94,7 +93,12 @@ class Case:
     @cached_property
     def untouched(self) -> NDArray[np.float64]:
         """(F,) cosines of the picture with the finding prompts, as :meth:`scores` computes them."""
-        return np.asarray(self.scores(self.picture[None], self.findings)[0], dtype=np.float64)
+        return np.asarray(_cosines(self.embedding[None], self._words(self.findings))[0], dtype=np.float64)
+
+    @cached_property
+    def embedding(self) -> Tensor:
+        """(E,) float32 of the picture, on the CPU; one pass, shared by all checks that ask."""
+        return self._embedded(self.picture[None])[0]
 
     def before(self, asked: Sequence[Attribution]) -> NDArray[np.float64]:
         """(F,) the same of some of the findings."""
@@ -102,17 +106,23 @@ class Case:
 
     def scores(self, pictures: Tensor, asked: Sequence[Attribution | str]) -> NDArray[np.float64]:
         """(B, T) cosines of pictures (B, 3, H, W) in 0 .. 1 with prompts or sentences."""
-        model = self.model
-        texts = [one if isinstance(one, str) else one.prompt.text for one in asked]
-        words = torch.cat([text_prefix(model, text, -1).embedding for text in texts])
+        return _cosines(self._embedded(pictures), self._words(asked))
 
-        def score(chunk: Sequence[Tensor]) -> Sequence[Tensor]:
+    def _words(self, asked: Sequence[Attribution | str]) -> Tensor:
+        """(T, E) embeddings of prompts or sentences, on the CPU."""
+        texts = [one if isinstance(one, str) else one.prompt.text for one in asked]
+        return torch.cat([text_prefix(self.model, text, -1).embedding for text in texts]).cpu()
+
+    def _embedded(self, pictures: Tensor) -> Tensor:
+        """(B, E) embeddings of pictures (B, 3, H, W) in 0 .. 1, on the CPU."""
+        model = self.model
+
+        def embed(chunk: Sequence[Tensor]) -> Sequence[Tensor]:
             with torch.no_grad():
-                return list((model.vision.encode(self._inputs(torch.stack(list(chunk)))) @ words.T).cpu())
+                return list(model.vision.encode(self._inputs(torch.stack(list(chunk)))).cpu())
 
         size = automatic_batch(model.grid.tokens, 1024, 1, model.device)
-        cosines = torch.stack(in_batches(list(pictures), size, score)).double()
-        return np.asarray(cosines.numpy(), dtype=np.float64)
+        return torch.stack(in_batches(list(pictures), size, embed))
 
     def explain(self, picture: Tensor, prompts: Sequence[Prompt], seed: int | None = None) -> tuple[Attribution, ...]:
         """Maps of another picture (3, H, W) of the same geometry, or with another seed."""
@@ -126,14 +136,14 @@ class Case:
         return torch.Generator().manual_seed(self.noise.seed_for(purpose, "check"))
 
     def _inputs(self, pictures: Tensor) -> Tensor:
-        mean, std = self._normalisation
-        return ((pictures - mean) / std).to(self.model.device)
-
-    @property
-    def _normalisation(self) -> tuple[Tensor, Tensor]:
         spec = self.model.preprocessing
         mean, std = (torch.tensor(values, dtype=torch.float32).view(3, 1, 1) for values in (spec.mean, spec.std))
-        return mean, std
+        return ((pictures - mean) / std).to(self.model.device)
+
+
+def _cosines(pictures: Tensor, words: Tensor) -> NDArray[np.float64]:
+    """(B, T) products of embeddings (B, E) and (T, E)."""
+    return np.asarray((pictures @ words.T).double().numpy(), dtype=np.float64)
 
 
 @dataclass(frozen=True, slots=True)

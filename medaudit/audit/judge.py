@@ -5,7 +5,17 @@ from dataclasses import dataclass
 from functools import reduce
 
 from medaudit.audit.case import Case, Cost, Load
-from medaudit.audit.checks import faithfulness, laterality, negation, paraphrase, prompt_control, regions, stability
+from medaudit.audit.checks import (
+    faithfulness,
+    laterality,
+    negation,
+    out_of_distribution,
+    paraphrase,
+    prompt_control,
+    randomisation,
+    regions,
+    stability,
+)
 from medaudit.audit.verdict import Threshold, findings
 from medaudit.records import Finding, Measurement
 
@@ -26,6 +36,8 @@ CHECKS: Mapping[str, Check] = {
     regions.CHECK: Check(regions.measure, regions.cost),
     faithfulness.CHECK: Check(faithfulness.measure, faithfulness.cost),
     stability.CHECK: Check(stability.measure, stability.cost),
+    randomisation.CHECK: Check(randomisation.measure, randomisation.cost),
+    out_of_distribution.CHECK: Check(out_of_distribution.measure),
 }
 """Name -> check, in the order of the report."""
 

@@ -3,7 +3,17 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from medaudit.audit.checks import faithfulness, laterality, negation, paraphrase, prompt_control, regions, stability
+from medaudit.audit.checks import (
+    faithfulness,
+    laterality,
+    negation,
+    out_of_distribution,
+    paraphrase,
+    prompt_control,
+    randomisation,
+    regions,
+    stability,
+)
 from medaudit.records import Finding, Measurement, Severity, gravest_first
 
 
@@ -31,6 +41,18 @@ class Wording:
 _HALF_SHOWN = (
     "It does not show what the similarity rests on instead. A picture that is partly blurred is one that the model was "
     "not trained on."
+)
+
+_OF_THE_METHOD = (
+    "It does not show that the similarity is wrong. It is about the method on this model, and hardly about this "
+    "picture: where the model looks at what is bright or sharp anyway, the map of a random model may lie there too."
+)
+_LOOK_AT_THE_PICTURE = (
+    "Look whether the picture belongs here: view, body part, orientation, window. Do not use its scores until then."
+)
+_UNLIKE = (
+    "It does not show that the scores are wrong, and a picture that is no different may be scored wrongly as well. "
+    "What is usual is what the model was calibrated on, not what it was trained on."
 )
 
 WORDINGS: Mapping[str, Wording] = {
@@ -161,6 +183,19 @@ WORDINGS: Mapping[str, Wording] = {
         limits=_HALF_SHOWN,
         advice="Do not read this map as the reason for the similarity. Compare blocks and methods on the cohort.",
     ),
+    f"{faithfulness.CHECK}.{faithfulness.ROAD}": Wording(
+        above=False,
+        claim=(
+            "Taken away by its map, the least relevant parts of the picture matter to the similarity of "
+            "\u201c{subject}\u201d as much as the most relevant, compared with maps that know nothing: {value:+.2f} of "
+            "the spread between prompts against the best of {against} (threshold {limit:g})."
+        ),
+        limits=(
+            "It does not show what the similarity rests on instead. What is taken away is filled in from its "
+            "surroundings, with noise: a smooth part looks much as it did."
+        ),
+        advice="Do not read this map as the reason for the similarity. Compare blocks and methods on the cohort.",
+    ),
     f"{laterality.CHECK}.{laterality.SWAP}": Wording(
         above=False,
         claim=(
@@ -208,6 +243,42 @@ WORDINGS: Mapping[str, Wording] = {
         ),
         limits="It does not show which of the two maps is right.",
         advice="Use more samples or steps, or a method without noise.",
+    ),
+    f"{randomisation.CHECK}.{randomisation.LAST_BLOCK}": Wording(
+        above=True,
+        claim=(
+            "The map for \u201c{subject}\u201d hardly changes when the weights of the last image block are random: its "
+            "rank correlation with that of {against} is {value:.2f} (threshold {limit:g})."
+        ),
+        limits=_OF_THE_METHOD,
+        advice="See whether it changes when all blocks are random. If it does not, do not use this method.",
+    ),
+    f"{randomisation.CHECK}.{randomisation.ALL_BLOCKS}": Wording(
+        above=True,
+        claim=(
+            "The map for \u201c{subject}\u201d hardly changes when all weights of the image tower\u2019s blocks are "
+            "random: its rank correlation with that of {against} is {value:.2f} (threshold {limit:g})."
+        ),
+        limits=_OF_THE_METHOD,
+        advice="Do not read this method\u2019s maps as what the model has learnt. Compare methods: medaudit methods.",
+    ),
+    f"{out_of_distribution.CHECK}.{out_of_distribution.EMBEDDING_QUANTILE}": Wording(
+        above=True,
+        claim=(
+            "To the model {subject} is unlike those that it was calibrated on: {value:.1%} of {against} lie nearer "
+            "to their mean by its features (threshold {limit:.1%})."
+        ),
+        limits=_UNLIKE,
+        advice=_LOOK_AT_THE_PICTURE,
+    ),
+    f"{out_of_distribution.CHECK}.{out_of_distribution.PICTURE_QUANTILE}": Wording(
+        above=True,
+        claim=(
+            "In brightness, sharpness or layout {subject} is unlike those that the model was calibrated on: "
+            "{value:.1%} of {against} lie nearer to their mean (threshold {limit:.1%})."
+        ),
+        limits=_UNLIKE,
+        advice=_LOOK_AT_THE_PICTURE,
     ),
 }
 """``check.quantity`` -> its words; its keys are the keys that ``thresholds`` of a pipeline may have."""

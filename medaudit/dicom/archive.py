@@ -1,11 +1,12 @@
 """Zip archives: members read in place or unpacked within bounds; archives within archives, to a depth."""
 
+import functools
 import io
 import shutil
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import SpooledTemporaryFile
 from typing import IO, BinaryIO, Final, cast
@@ -23,6 +24,8 @@ MEMBER_COUNT_LIMIT: Final = 10**6
 
 # What stays in memory of an unpacked member; the rest lies on disk until it is closed.
 _IN_MEMORY: Final = 64 * 2**20
+# Archives that stay open: one within another, to the depth that there is.
+_KEPT_OPEN: Final = 3
 _MAGIC: Final = (b"PK\x03\x04", b"PK\x05\x06")
 
 
@@ -90,19 +93,44 @@ def open_member(path: Path, names: Sequence[str]) -> BinaryIO:
     if len(names) > DEPTH_LIMIT:
         msg = f"archive: expected at most {DEPTH_LIMIT} within each other; got {len(names)}; unpack the outer one first"
         raise InputError(msg)
-    with ExitStack() as stack:
-        stream: BinaryIO | None = None
-        for name in names:
-            try:
-                archive = stack.enter_context(zipfile.ZipFile(stream or path))
-            except ZIP_ERRORS as error:
-                raise InputError(_broken(error)) from None
-            stream = unpack_member(archive, name)
-            if name is not names[-1]:
-                stack.callback(stream.close)
-        if stream is None:
-            raise InputError(_broken(KeyError()))
-        return stream
+    if not names:
+        raise InputError(_broken(KeyError()))
+    *above, name = names
+    try:
+        return unpack_member(_opened(path, _stamp(path), tuple(above)), name)
+    except (OSError, *ZIP_ERRORS) as error:
+        raise InputError(_broken(error)) from None
+
+
+@functools.lru_cache(maxsize=_KEPT_OPEN)
+def _opened(path: Path, stamp: tuple[int, int], above: tuple[str, ...]) -> zipfile.ZipFile:
+    """The archive at ``path``, or the one that members ``above`` lead to, open until others push it out.
+
+    Members are read one by one, and a directory of 100,000 of them takes seconds to read: once, not for every member.
+    A file that changed has another ``stamp``. Zipfile closes what nobody holds any longer.
+    """
+    if not above:
+        return zipfile.ZipFile(path)
+    *further, name = above
+    return _Unpacked(unpack_member(_opened(path, stamp, tuple(further)), name))
+
+
+class _Unpacked(zipfile.ZipFile):
+    """An archive from within another; what it was unpacked to is closed with it."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._unpacked = stream
+        super().__init__(stream)
+
+    def close(self) -> None:
+        """Close the archive and its bytes."""
+        super().close()
+        self._unpacked.close()
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    status = path.stat()
+    return status.st_mtime_ns, status.st_size
 
 
 def unpack_member(archive: zipfile.ZipFile, name: str) -> BinaryIO:

@@ -4,6 +4,7 @@ pydicom quotes element values in its warnings and exceptions. None of that text 
 warnings become a count, exceptions the name of their class.
 """
 
+import functools
 import logging
 import re
 import struct
@@ -19,6 +20,7 @@ from pydicom import dcmread
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.errors import BytesLengthException, InvalidDicomError
 from pydicom.multival import MultiValue
+from pydicom.tag import BaseTag, Tag
 from pydicom.uid import (
     UID,
     DeflatedExplicitVRLittleEndian,
@@ -137,10 +139,19 @@ def irregular(count: int) -> tuple[str, ...]:
     return (f"pydicom reported {count} irregular element{'s' if count > 1 else ''}",) if count else ()
 
 
+@functools.lru_cache(maxsize=1024)
+def _tag(keyword: str) -> BaseTag:
+    """Looking a keyword up takes longer than looking its element up."""
+    return Tag(keyword)
+
+
 def text_of(ds: Dataset, keyword: str) -> str:
     r"""The value of an element as text, several values joined by a backslash; '' where absent or unusable."""
     try:
-        value = ds.get(keyword)
+        tag = _tag(keyword)
+        if tag not in ds:
+            return ""
+        value = ds[tag].value
         # pydicom gives several values as a MultiValue, and those of a LUT descriptor as a list.
         values = value if isinstance(value, MultiValue | list) else [value]
         return "\\".join("" if item is None else str(item).strip(" \0") for item in values)

@@ -19,6 +19,7 @@ from medaudit.dicom.frame import Pixels, as_rgb, read_native, used_bits
 from medaudit.dicom.layout import PixelLayout, pixel_bytes, pixel_layout
 from medaudit.dicom.overlay import Overlay, overlays_of
 from medaudit.dicom.palette import palette_rgb
+from medaudit.dicom.runlength import unpack_rle
 from medaudit.errors import DecodeError, InputError
 
 DECODE_ERRORS: Final = (*PARSE_ERRORS, RuntimeError)
@@ -169,6 +170,8 @@ def _compressed(opened: OpenedDataset, element: PixelElement, layout: PixelLayou
     if declared in _FRAME_DEFLATED or (declared == RLELossless and layout.bits_allocated == 1):
         raw = _bytes_of(opened, data, layout)
         return as_rgb(used_bits(raw, layout), layout), raw, "medaudit", ()
+    if declared == RLELossless and (unpacked := unpack_rle(data, layout)) is not None:
+        return as_rgb(used_bits(unpacked, layout), layout), unpacked, "pylibjpeg", ()
     for syntax in syntaxes:
         found = _by_any(syntax, data, layout, tried)
         if found is not None:

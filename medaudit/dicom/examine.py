@@ -27,6 +27,8 @@ _HEADER_KEYWORDS: Final = (
     "InstanceNumber",
     "AccessionNumber",
     "PatientID",
+    "PatientBirthDate",
+    "PatientSex",
     "NumberOfFrames",
     "Rows",
     "Columns",
@@ -156,7 +158,9 @@ def _instance(ref: FileRef, opened: OpenedDataset, pool: Pool, stream: BinaryIO)
         accession_number=pool.text(_text(ds, "AccessionNumber").strip()),
         instance_number=int(number) if number.lstrip("-").isdecimal() else None,
         plane=plane_of(_floats(ds, "ImageOrientationPatient"), _floats(ds, "ImagePositionPatient"), pool),
-        patient_key=pool.text(_patient_key(_text(ds, "PatientID"))),
+        patient_key=pool.text(_key(_text(ds, "PatientID"))),
+        birth_key=pool.text(_key(_text(ds, "PatientBirthDate"))),
+        sex=pool.text(_text(ds, "PatientSex").strip().upper()),
     )
 
 
@@ -171,7 +175,7 @@ def _size(text: str) -> int:
     return int(text) if text.isdecimal() else 0
 
 
-def _patient_key(identifier: str) -> str:
+def _key(identifier: str) -> str:
     return hashlib.sha256(identifier.encode()).hexdigest()[:16] if identifier else ""
 
 

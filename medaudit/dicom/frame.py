@@ -37,7 +37,7 @@ def read_native(
 
     Returns
     -------
-    (rows, columns) or (rows, columns, 3) in native byte order.
+    (rows, columns) or (rows, columns, 3) in native byte order; not to be written to.
 
     Raises
     ------
@@ -64,11 +64,11 @@ def read_native(
 def _numbers(data: bytes, skipped: int, layout: PixelLayout, *, little: bool) -> Pixels:
     if layout.keyword != "PixelData":
         kind = np.dtype(f"{'<' if little else '>'}f{layout.bits_allocated // 8}")
-        return np.frombuffer(data, dtype=kind).astype(kind.newbyteorder("="))
+        return np.frombuffer(data, dtype=kind).astype(kind.newbyteorder("="), copy=False)
     count = layout.frame_bits // layout.bits_allocated
     if layout.bits_allocated in (8, 16, 32, 64):
         kind = np.dtype(f"{'<' if little else '>'}{'i' if layout.signed else 'u'}{layout.bits_allocated // 8}")
-        return np.frombuffer(data, dtype=kind, count=count).astype(kind.newbyteorder("="))
+        return np.frombuffer(data, dtype=kind, count=count).astype(kind.newbyteorder("="), copy=False)
     return _unpacked(data, skipped, count, layout)
 
 
@@ -105,8 +105,17 @@ def used_bits(stored: Pixels, layout: PixelLayout) -> Pixels:
     width = 8 * stored.dtype.itemsize
     if stored.dtype.kind not in "iu" or layout.bits_stored >= width or layout.bits_allocated == 1:
         return stored
-    above = width - 1 - layout.high_bit
-    return np.right_shift(np.left_shift(stored, above), width - layout.bits_stored)
+    if layout.high_bit + 1 == layout.bits_stored and _within(stored, layout.bits_stored):
+        return stored
+    raised = np.left_shift(stored, width - 1 - layout.high_bit)
+    return np.right_shift(raised, width - layout.bits_stored, out=raised)
+
+
+def _within(stored: Pixels, bits: int) -> bool:
+    """Whether every number is one of so many bits already, as it is in most files: looking is faster than shifting."""
+    signed = stored.dtype.kind == "i"
+    low, high = (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if signed else (0, 2**bits - 1)
+    return bool(stored.size) and low <= int(stored.min()) and int(stored.max()) <= high
 
 
 def as_rgb(stored: Pixels, layout: PixelLayout) -> Pixels:

@@ -113,7 +113,10 @@ def display(image: DicomImage, voi: VoiPolicy = HEADER, *, overlays: bool = Fals
     background = _padding(image.dataset, numbers.values) | ~finite
     if background[numbers.present].all():
         background = ~finite
+    coloured = _supplemental(image, numbers.values) & ~background
     inside = numbers.present & ~background
+    if (inside & ~coloured).any():
+        inside &= ~coloured
     if not inside.any():
         msg = "Pixel Data: expected at least one finite value; got none"
         raise MissingElementError(msg)
@@ -129,6 +132,9 @@ def display(image: DicomImage, voi: VoiPolicy = HEADER, *, overlays: bool = Fals
         words.append(f"{'MONOCHROME1' if monochrome1 else 'Presentation LUT Shape INVERSE'} inverted")
     if background[numbers.present].any():
         words.append("padding black")
+    if count := numbers.how_many(coloured):
+        level = np.where(coloured, 1, level)
+        words.append(f"{count} pixels of a supplemental palette in white instead of their colours")
     shown = DisplayImage(
         values=numbers.spread(np.where(background, 0, level)),
         modality_values=numbers.spread(modality),
@@ -162,6 +168,10 @@ class _Numbers:
             values = np.arange(low, low + len(counts)).astype(stored.dtype)
             return cls(values, counts > 0, counts, index)
         return cls(stored, np.ones(stored.shape, dtype=np.bool_), None, None)
+
+    def how_many(self, of_values: NDArray[np.bool_]) -> int:
+        """How many pixels have one of the numbers."""
+        return int(of_values.sum() if self.counts is None else self.counts[of_values].sum())
 
     def spread(self, of_values: NDArray[np.float64]) -> NDArray[np.float32]:
         """What every number became, at every pixel that has it."""
@@ -279,6 +289,19 @@ def _padding(ds: Dataset, stored: NDArray[np.generic]) -> NDArray[np.bool_]:
     ends = sorted(_as_stored(number, stored.dtype) for number in (value[0], *limit[:1]))
     numbers = stored.astype(np.float64)
     return np.asarray((numbers >= ends[0]) & (numbers <= ends[-1]))
+
+
+def _supplemental(image: DicomImage, stored: NDArray[np.generic]) -> NDArray[np.bool_]:
+    """Where the stored value stands for a colour laid over the grey picture (PS3.3 C.7.6.19, C.8.16.2).
+
+    The tables begin at the lowest of these values; all below are grey.
+    """
+    ds = image.dataset
+    first = numbers_of(ds, "RedPaletteColorLookupTableDescriptor")[1:2]
+    pixel_presentation = text_of(ds, "PixelPresentation")
+    if not first or image.photometric_interpretation != "MONOCHROME2" or pixel_presentation not in ("COLOR", "MIXED"):
+        return np.zeros(stored.shape, dtype=np.bool_)
+    return np.asarray(stored.astype(np.float64) >= _as_stored(first[0], stored.dtype))
 
 
 def _as_stored(value: float, dtype: np.dtype[np.generic]) -> float:

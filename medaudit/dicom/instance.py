@@ -3,6 +3,7 @@
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -82,8 +83,9 @@ class Instance:
     ``elements`` maps every keyword of :data:`SELECTION_KEYWORDS` to its raw value, several values
     joined by a backslash, '' where absent; instances of a series share one mapping. ``rows`` and ``columns`` are 0
     where absent. UIDs and ``accession_number`` identify: they serve to find things together and are never written
-    down. ``sop_class_uid`` is '' where the file names none, and ``patient_key`` and ``pixel_key`` are digests (of
-    the patient's identifier, of a sample of the pixels) that serve to compare files.
+    down. ``sop_class_uid`` is '' where the file names none. ``patient_key``, ``birth_key`` and ``pixel_key`` are
+    digests (of the patient's identifier, of the birth date, of a sample of the pixels) that serve to compare files, as
+    does ``sex``.
     """
 
     ref: FileRef
@@ -102,6 +104,8 @@ class Instance:
     instance_number: int | None = None
     plane: Plane | None = None
     patient_key: str = ""
+    birth_key: str = ""
+    sex: str = ""
     pixel_key: bytes = b""
     twin: str = ""
 
@@ -145,17 +149,56 @@ class ScannedFile:
     error: str = ""
 
 
+class ConflictKind(StrEnum):
+    """What headers of files that belong together disagree on."""
+
+    PATIENT_ID = "patient ID"
+    BIRTH_DATE = "birth date"
+    SEX = "sex"
+    STUDY = "study of a series"
+    MODALITY = "modality of a series"
+    INSTANCE = "instance UID"
+
+    @property
+    def remedy(self) -> str:
+        """What a person can do."""
+        return _REMEDIES[self]
+
+
+_MIXED_UP: Final = "images of two patients may be mixed up: compare the headers and ask the archive"
+_REMEDIES: Final[Mapping[ConflictKind, str]] = {
+    ConflictKind.PATIENT_ID: _MIXED_UP,
+    ConflictKind.BIRTH_DATE: _MIXED_UP,
+    ConflictKind.SEX: _MIXED_UP,
+    ConflictKind.STUDY: "the series was split or copied under another study: keep the study that the archive names",
+    ConflictKind.MODALITY: "unlike images stand in one series: choose by images.modalities, or ask who sent it",
+    ConflictKind.INSTANCE: "one of the files is wrong or was changed later: ask the archive which, and remove it",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """One study, series or instance whose files contradict each other.
+
+    ``words`` identify nobody. ``study_uids`` are the studies concerned, in the order of their labels.
+    """
+
+    kind: ConflictKind
+    study_uids: tuple[str, ...]
+    words: str
+
+
 @dataclass(frozen=True, slots=True)
 class Inventory:
     """Every file of a scan, once: an instance of a study, or among ``others``.
 
-    ``conflicts`` says, in sentences that identify nobody, where headers of files contradict each other; the
-    instances concerned carry the same words in their notes.
+    ``conflicts`` says where headers of files contradict each other; the instances that are kept carry the same words
+    in their notes.
     """
 
     studies: tuple[Study, ...]
     others: tuple[ScannedFile, ...]
-    conflicts: tuple[str, ...] = ()
+    conflicts: tuple[Conflict, ...] = ()
 
 
 def is_picture(instance: Instance) -> bool:

@@ -239,6 +239,21 @@ def mentions(sentence: str) -> tuple[Mention, ...]:
     )
 
 
+def assertion_of_term(sentence: str, term: str) -> Assertion | None:
+    """How a sentence stands to one term (a whole word or phrase, its plural too); None where it does not name it.
+
+    Named twice, what is affirmed counts before what is uncertain, and that before what is denied.
+    """
+    text = _normal(sentence)
+    triggers = tuple(_triggers(text))
+    words = r"\s+".join(map(re.escape, term.casefold().split()))
+    found = {
+        _assertion_at(one.start(), one.end(), triggers) for one in re.finditer(rf"(?<!\w){words}(?:e?s)?(?!\w)", text)
+    }
+    order = (Assertion.AFFIRMED, Assertion.UNCERTAIN, Assertion.NEGATED)
+    return next((assertion for assertion in order if assertion in found), None)
+
+
 def _by_words(sentence: str) -> Assertion:
     text = _normal(sentence)
     triggers = tuple(_triggers(text))

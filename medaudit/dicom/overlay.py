@@ -11,7 +11,7 @@ from pydicom.tag import Tag
 
 from medaudit.dicom.dataset import PARSE_ERRORS
 
-_GROUPS: Final = range(0x6000, 0x6020, 2)
+_GROUPS: Final = frozenset(range(0x6000, 0x6020, 2))
 _ROWS, _COLUMNS, _FRAMES, _ORIGIN, _FRAME_ORIGIN = 0x0010, 0x0011, 0x0015, 0x0050, 0x0051
 _ALLOCATED, _POSITION, _DATA = 0x0100, 0x0102, 0x3000
 
@@ -43,7 +43,7 @@ def overlays_of(
 
     """
     found = []
-    for group in _GROUPS:
+    for group in sorted({tag >> 16 for tag in ds.keys()} & _GROUPS):  # noqa: SIM118 - a data set iterates over elements
         try:
             plane = _plane(ds, group, raw, shape, frame)
         except PARSE_ERRORS:

@@ -19,7 +19,7 @@ from medaudit.dicom.dataset import hushed
 from medaudit.dicom.grayscale import DisplayImage, VoiPolicy, display
 from medaudit.dicom.manifest import MANIFEST_NAME, Manifest, PlainRow
 from medaudit.dicom.privacy import allowed_elements
-from medaudit.dicom.read import DicomImage, pixel_digest
+from medaudit.dicom.read import DicomImage
 from medaudit.dicom.scan import SELECTION_KEYWORDS, FileRef, Instance, Inventory, ScannedFile, Series, Study
 from medaudit.dicom.sop_classes import PLAIN_IMAGE
 from medaudit.errors import DecodeError, InputError
@@ -129,7 +129,6 @@ def read_plain(ref: PlainRef) -> DicomImage:
         transfer_syntax=f"none: a {picture.format} file",
         transfer_syntax_uid="",
         decoder="Pillow",
-        pixel_sha256=pixel_digest(stored),
         study_uid="",
         series_uid="",
         sop_instance_uid="",

@@ -2,9 +2,9 @@
 
 The list is short where the Basic Application Level Confidentiality Profile (PS3.15 Table E.1-1) is a
 list of what to remove: an element that nobody thought of stays here. Of the elements that the profile
-removes, only three facts pass, each coarsened: sex, an age band of ten years, and the study's year.
-Manufacturer and model pass as under its Retain Device Identity Option; station, institution,
-serial number, dates, times, comments, descriptions and private elements never do.
+removes, only three facts pass: sex, an age band of ten years, and the study's year (docs/privacy.md says
+why). Manufacturer and model, which the profile leaves alone, pass; station, institution, serial number,
+dates, times, comments, descriptions and private elements never do.
 """
 
 import hashlib

@@ -45,7 +45,7 @@ class DicomImage:
     ``stored`` is (rows, columns) or (rows, columns, 3), as decoded: before modality LUT and window,
     colour as RGB. ``dataset`` is the header without pixels; for an enhanced object the functional
     groups of this frame stand at its top level. ``photometric_interpretation`` is that of ``stored``.
-    ``decoder`` names what really decoded. ``pixel_sha256`` covers dtype, shape and values of ``stored``.
+    ``decoder`` names what really decoded.
     Spacings are (row, column) in mm, as in :class:`medaudit.records.image.ImageRecord`.
     """
 
@@ -56,7 +56,6 @@ class DicomImage:
     transfer_syntax: str
     transfer_syntax_uid: str
     decoder: str
-    pixel_sha256: str
     study_uid: str
     series_uid: str
     sop_instance_uid: str
@@ -76,6 +75,11 @@ class DicomImage:
     def is_colour(self) -> bool:
         """Whether ``stored`` is RGB."""
         return self.stored.ndim == 3
+
+    @property
+    def pixel_sha256(self) -> str:
+        """Digest of dtype, shape and values of ``stored``, made when asked for: it takes as long as decoding."""
+        return pixel_digest(self.stored)
 
 
 def read_image(source: FileRef | Path | str, *, frame: int = 0) -> DicomImage:
@@ -141,7 +145,6 @@ def _image(opened: OpenedDataset, decoded: Decoded, frame: int, notes: tuple[str
         transfer_syntax=opened.transfer_syntax.name,
         transfer_syntax_uid=str(opened.transfer_syntax),
         decoder=decoded.decoder,
-        pixel_sha256=pixel_digest(stored),
         study_uid=text_of(ds, "StudyInstanceUID"),
         series_uid=text_of(ds, "SeriesInstanceUID"),
         sop_instance_uid=text_of(ds, "SOPInstanceUID"),
@@ -156,7 +159,7 @@ def _image(opened: OpenedDataset, decoded: Decoded, frame: int, notes: tuple[str
 def pixel_digest(stored: NDArray[np.generic]) -> str:
     """Hex sha256 of dtype, shape and values: equal exactly where the decoded pixels are."""
     digest = hashlib.sha256(f"{stored.dtype.newbyteorder('<').str}{stored.shape}".encode())
-    digest.update(np.ascontiguousarray(stored, dtype=stored.dtype.newbyteorder("<")).tobytes())
+    digest.update(np.ascontiguousarray(stored, dtype=stored.dtype.newbyteorder("<")).data)
     return digest.hexdigest()
 
 

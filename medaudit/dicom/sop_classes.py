@@ -10,8 +10,11 @@ MEDIA_DIRECTORY: Final = "1.2.840.10008.1.3.10"
 PLAIN_IMAGE: Final = "plain image"
 """In the place of a SOP class, of a picture that is no DICOM object; no UID, so that no file can claim it."""
 
-ENCAPSULATED: Final = {_STORAGE + "104.1": "PDF", _STORAGE + "104.2": "CDA"}
+ENCAPSULATED: Final = {_STORAGE + "104.1": "PDF"}
 """Documents in a DICOM envelope: text for people, which is not read."""
+
+ENCAPSULATED_CDA: Final = _STORAGE + "104.2"
+"""A document in a DICOM envelope whose text is read."""
 
 # fmt: off
 PICTURES: Final = frozenset(_STORAGE + tail for tail in (
@@ -47,4 +50,4 @@ def is_picture_class(sop_class_uid: str) -> bool:
 
 def is_report_class(sop_class_uid: str) -> bool:
     """Whether a person's text may stand in an object of this class."""
-    return sop_class_uid in REPORTS
+    return sop_class_uid in REPORTS or sop_class_uid == ENCAPSULATED_CDA

@@ -1,13 +1,16 @@
-"""Report text: structured reports, and a CSV beside the images."""
+"""Report text: structured reports, encapsulated CDA documents, and a CSV beside the images."""
 
 import csv
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from pydicom.dataset import Dataset
+
+from medaudit.dicom.clinical_document import narrative_lines
 from medaudit.dicom.dataset import PARSE_ERRORS, hushed, open_dataset
 from medaudit.dicom.scan import FileRef
-from medaudit.dicom.sop_classes import REPORTS
+from medaudit.dicom.sop_classes import ENCAPSULATED_CDA, REPORTS
 from medaudit.dicom.structured_report import content_lines
 from medaudit.errors import InputError
 
@@ -29,9 +32,10 @@ class ReportText:
 
 
 def read_report(ref: FileRef) -> ReportText | None:
-    """The statements of a structured report (PS3.3 C.17.3); None for another object, or without any.
+    """The statements of a structured report (PS3.3 C.17.3) or of a CDA document (PS3.3 C.24); None for another object.
 
-    See :func:`medaudit.dicom.structured_report.content_lines` for what counts as one and what heads it.
+    None, too, where there is no statement. See :func:`medaudit.dicom.structured_report.content_lines` and
+    :func:`medaudit.dicom.clinical_document.narrative_lines` for what counts as one and what heads it.
 
     Raises
     ------
@@ -43,6 +47,8 @@ def read_report(ref: FileRef) -> ReportText | None:
     """
     with ref.open() as stream, hushed():
         opened = open_dataset(stream)
+        if opened.sop_class_uid == ENCAPSULATED_CDA:
+            return _cda(opened.dataset)
         if opened.sop_class_uid not in REPORTS:
             return None
         try:
@@ -51,6 +57,18 @@ def read_report(ref: FileRef) -> ReportText | None:
             msg = f"Content Sequence (0040,A730): expected a readable document; got {type(error).__name__}"
             raise InputError(msg) from None
     return ReportText("structured report", sections) if sections else None
+
+
+def _cda(ds: Dataset) -> ReportText | None:
+    try:
+        document = ds.get("EncapsulatedDocument")
+    except PARSE_ERRORS:
+        document = None
+    if not isinstance(document, bytes):
+        msg = "Encapsulated Document (0042,0011): expected a CDA document; got none; export the object again"
+        raise InputError(msg)
+    sections = narrative_lines(document)
+    return ReportText("CDA document", sections) if sections else None
 
 
 def read_sidecar(csv_path: Path) -> dict[str, str]:

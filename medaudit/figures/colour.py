@@ -78,7 +78,7 @@ class ColourScale:
 
         """
         shown = tuple(maps)
-        return cls.for_values((image.nats for image in shown), colormap, common_quantity(shown))
+        return cls.for_values((image.values for image in shown), colormap, common_quantity(shown))
 
     @classmethod
     def for_values(

@@ -1,7 +1,7 @@
 """How numbers and keys are written for people, and the sentences that report and viewer both say."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from medaudit.records import Prompt
 
@@ -18,13 +18,27 @@ NONE_CROSSED = "No measurement crossed its threshold."
 
 NO_CLEARANCE = "That is no clearance: the checks look at a few ways in which a model can go wrong, not at all of them."
 
+_PLAIN = (1e3, 1e6)  # numbers that stand with all their digits rather than with a power of ten
 _WORD_BEGINS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 
 def number(value: float, decimals: int | None = None, *, signed: bool = False) -> str:
     """A number with a true minus sign; three significant digits unless ``decimals`` says how many places."""
     form = ".3g" if decimals is None else f".{decimals}f"
+    rounded = float(f"{value:.3g}")
+    if decimals is None and _PLAIN[0] <= abs(rounded) < _PLAIN[1]:
+        value, form = rounded, ".0f"
     return f"{value:{'+' if signed else ''}{form}}".replace("-", "\u2212")
+
+
+def moment(stated: str) -> str:
+    """A time in UTC, stated in ISO 8601, for people: ``2026-03-01 09:30:00 UTC``."""
+    return f"{stated.replace('T', ' ').removesuffix('Z').removesuffix('+00:00')} UTC"
+
+
+def sentences(notes: Iterable[str]) -> str:
+    """Notes as sentences after each other."""
+    return " ".join(note if note.endswith((".", "?", "!")) else f"{note}." for note in notes)
 
 
 def margin(value: float | None) -> str:

@@ -19,10 +19,10 @@ _INK: tuple[Colour, Colour] = ((0, 0, 0), (255, 255, 255))
 
 @dataclass(frozen=True, slots=True)
 class ShadedWord:
-    """A word, its nats, the colour behind it and the colour of its letters."""
+    """A word, its relevance, the colour behind it and the colour of its letters."""
 
     word: str
-    nats: float
+    value: float
     rgb: Colour
     ink: Colour
 
@@ -32,8 +32,8 @@ def shade_words(text: TokenRelevance, scale: ColourScale, paper: Colour = WHITE_
     values = text.by_word()
     tints = tint(values, scale, paper)
     return tuple(
-        ShadedWord(word, float(nats), (int(r), int(g), int(b)), readable_ink((int(r), int(g), int(b))))
-        for word, nats, (r, g, b) in zip(text.words, values, tints, strict=True)
+        ShadedWord(word, float(value), (int(r), int(g), int(b)), readable_ink((int(r), int(g), int(b))))
+        for word, value, (r, g, b) in zip(text.words, values, tints, strict=True)
     )
 
 

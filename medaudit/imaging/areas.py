@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from medaudit.imaging.lines import bright_lines
 from medaudit.imaging.regions import Plane, TextRegion, ink_pieces, opened
 from medaudit.records import GridMap
 
@@ -24,15 +25,11 @@ _MARGIN: Final = 0.01
 _MARKER_HEIGHT: Final = (0.015, 0.09)
 _MARKER_FROM_EDGE: Final = 0.25
 _STROKE: Final = 1 / 40
-_THIN: Final = 1 / 90
-_LINE: Final = 1 / 25
+_TUBE: Final = 1 / 73
 # Of the range from black to white.
 _UNIFORM: Final = 0.04
 _AIR: Final = 0.06
 _WHITE: Final = 0.9
-_LINE_CONTRAST: Final = 0.06
-# Times the median of what stands out.
-_NOISE: Final = 4
 # More of the picture than this is no device.
 _LARGEST_DEVICE: Final = 0.15
 
@@ -184,19 +181,13 @@ def _sweep(reached: Mask, air: Mask) -> None:
 
 
 def _devices(grey: Plane, allowed: Mask) -> Mask:
-    """Thin lines brighter than what lies on both sides of them, of some length: catheters, drains, leads, wires."""
+    """Bright thin lines with what lies beside them: a tube is wider than the stripe in it that can be seen."""
     side = max(grey.shape)
-    if not allowed.any():
-        return np.zeros(grey.shape, dtype=np.bool_)
-    stands_out = grey - opened(grey, max(3, round(side * _THIN) | 1))
-    noise = float(np.median(stands_out[allowed]))
-    ink = allowed & (stands_out > max(_LINE_CONTRAST, _NOISE * noise))
-    reach = max(3, round(side * _LINE) | 1)
-    # A line that crosses a window holds at least as many pixels as the window is wide; grains hold few.
-    line = ink & (_window_sums(ink, reach) >= reach)
-    if line.mean() > _LARGEST_DEVICE:
-        return np.zeros(grey.shape, dtype=np.bool_)
-    return np.asarray((_window_sums(line, max(3, round(side * _MARGIN) | 1)) > 0) & allowed)
+    margin, width = (max(3, round(side * share) | 1) for share in (_MARGIN, _TUBE))
+    # What lies beside text or the shutter's edge stands out from it.
+    inner = _window_sums(~allowed, 2 * margin - 1) == 0
+    lines = _window_sums(bright_lines(grey, inner), width) > 0
+    return np.zeros_like(allowed) if lines.mean() > _LARGEST_DEVICE else np.asarray(lines & allowed)
 
 
 def _window_sums(mask: Mask, width: int) -> NDArray[np.int64]:

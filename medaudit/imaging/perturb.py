@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
-from torch.nn.functional import affine_grid, avg_pool2d, grid_sample, interpolate
+from torch.nn.functional import affine_grid, avg_pool2d, conv2d, grid_sample, interpolate
 
 NOISE: Final = 0.01
 GAMMA: Final = 1.15
@@ -21,6 +21,14 @@ WINDOW: Final = 0.05
 DEGREES: Final = 5.0
 SHIFT: Final = 0.03
 JPEG_QUALITY: Final = 75
+IMPUTED_NOISE: Final = 0.01
+
+# Weights of the eight neighbours of a pixel that is imputed.
+_NEIGHBOURS: Final = ((1 / 12, 1 / 6, 1 / 12), (1 / 6, 0.0, 1 / 6), (1 / 12, 1 / 6, 1 / 12))
+# The equations are solved, from a picture so small upwards, until no pixel misses its own by more than this.
+_COARSEST: Final = 8
+_RESIDUAL: Final = 3e-4
+_MOST_STEPS: Final = 500
 
 
 def small_changes(picture: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
@@ -105,6 +113,86 @@ def _continued(values: Tensor, known: Tensor) -> Tensor:
     coarse = _continued(*(avg_pool2d(part, 2, ceil_mode=True) for part in (values, known)))
     wide = interpolate(coarse, size=known.shape[-2:], mode="bilinear", align_corners=False)
     return torch.where(known > 0, values / known.clamp(min=torch.finfo(known.dtype).tiny), wide)
+
+
+def imputed(picture: Tensor, masks: Tensor, generator: torch.Generator, noise: float = IMPUTED_NOISE) -> Tensor:
+    """Impute parts of a picture linearly, with noise (ROAD: Rong et al., ICML 2022, section 4.2).
+
+    Each pixel that is taken away becomes the weighted mean of its neighbours (1/6 beside, above and below, 1/12 at the
+    corners; at an edge those that there are), whether these were taken away or not: a system of linear equations. So
+    the shape of the hole cannot be read from what fills it, as it can from a constant. The noise hides that the filling
+    is smooth; it is drawn once and is the same for all masks.
+
+    Parameters
+    ----------
+    picture
+        (3, H, W).
+    masks
+        (B, H, W) bool, the part of each result that is imputed; none of them everything.
+    generator
+        Of the noise.
+    noise
+        Its standard deviation.
+
+    Returns
+    -------
+    (B, 3, H, W).
+
+    Raises
+    ------
+    ValueError
+        A mask is everything.
+
+    """
+    if bool(masks.flatten(1).all(1).any()):
+        msg = "imputed: expected masks that leave something of the picture; got one that takes all of it"
+        raise ValueError(msg)
+    # Grey pictures have three equal channels.
+    channels = picture[:1] if bool((picture == picture[:1]).all()) else picture
+    solved = _imputed(channels.expand(len(masks), -1, -1, -1), masks[:, None]).expand(-1, len(picture), -1, -1)
+    grain = noise * torch.randn(picture.shape[-2:], generator=generator)
+    return torch.where(masks[:, None], (solved + grain).clamp(0, 1), picture)
+
+
+def _imputed(pictures: Tensor, holes: Tensor) -> Tensor:
+    """(B, C, H, W) pictures whose holes (B, 1, H, W) are imputed, from a start that was imputed at half the size."""
+    if min(pictures.shape[-2:]) >= _COARSEST and bool(holes.any()):
+        known = (~holes).to(pictures.dtype)
+        value, share = (avg_pool2d(part, 2, ceil_mode=True) for part in (pictures * known, known))
+        coarse = _imputed(value / share.clamp(min=torch.finfo(share.dtype).tiny), share == 0)
+        wide = interpolate(coarse, size=pictures.shape[-2:], mode="bilinear", align_corners=False)
+        pictures = torch.where(holes, wide, pictures)
+    return _solved(pictures, holes)
+
+
+def _solved(pictures: Tensor, holes: Tensor) -> Tensor:
+    """The same from the values in the holes, by conjugate gradients."""
+    batch, channels, rows, columns = pictures.shape
+    kernel = torch.tensor(_NEIGHBOURS, dtype=pictures.dtype)[None, None]
+    there = conv2d(torch.ones(1, 1, rows, columns, dtype=pictures.dtype), kernel, padding=1)
+    inside = holes.to(pictures.dtype)
+
+    def missing(values: Tensor) -> Tensor:
+        """By how much the weighted sum of the neighbours exceeds each pixel's own share, in the holes."""
+        around = conv2d(values.reshape(batch * channels, 1, rows, columns), kernel, padding=1).view_as(values)
+        return inside * (around - there * values)
+
+    solved, residual = pictures, missing(pictures)
+    direction, size = residual, _product(residual, residual)
+    for _ in range(_MOST_STEPS):
+        if float(residual.abs().max()) <= _RESIDUAL:
+            break
+        turned = -missing(direction)
+        step = size / _product(direction, turned).clamp(min=torch.finfo(size.dtype).tiny)
+        solved, residual = solved + step * direction, residual - step * turned
+        before, size = size, _product(residual, residual)
+        direction = residual + size / before.clamp(min=torch.finfo(size.dtype).tiny) * direction
+    return solved
+
+
+def _product(one: Tensor, other: Tensor) -> Tensor:
+    """(B, C, 1, 1) sums over the pixels."""
+    return (one * other).sum((-2, -1), keepdim=True)
 
 
 def blurred(picture: Tensor, times: int) -> Tensor:

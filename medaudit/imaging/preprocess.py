@@ -40,6 +40,8 @@ class PreprocessingSpec:
     ``input_size`` is (rows, columns) in pixels. ``resize`` is the length in pixels that the shortest
     side takes before a crop. ``mean`` and ``std`` are per channel of an image in [0, 1]. ``antialias`` is
     Pillow's rule, which nearly every published model uses; without it a smaller picture is sampled, not averaged.
+    Where a centred crop leaves half a pixel over, it starts at the smaller of the two places, as Hugging Face's does;
+    with ``rounds_crop`` at the even one, as torchvision's.
     """
 
     input_size: tuple[int, int]
@@ -49,6 +51,7 @@ class PreprocessingSpec:
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
     antialias: bool = True
+    rounds_crop: bool = False
 
     def __post_init__(self) -> None:
         if self.interpolation not in ("bicubic", "bilinear"):
@@ -60,6 +63,11 @@ class PreprocessingSpec:
         if min(self.std) <= 0:
             msg = f"PreprocessingSpec.std: expected values > 0; got {self.std}"
             raise ValueError(msg)
+
+    def shown(self, pixels: torch.Tensor) -> torch.Tensor:
+        """(..., 3, H, W) in 0 .. 1: a model's input before its normalisation."""
+        mean, std = (torch.tensor(values).view(3, 1, 1) for values in (self.mean, self.std))
+        return (pixels * std + mean).clamp(0, 1)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -133,12 +141,17 @@ def _fit_steps(fit: Fit, spec: PreprocessingSpec, size: Sequence[int]) -> list[A
         ratio = min(rows / height, columns / width)
         inner = (min(rows, max(1, round(height * ratio))), min(columns, max(1, round(width * ratio))))
         return [_resize(inner, spec), SpatialPad((rows, columns), mode="constant")]
-    # The longer side is truncated and the crop's start is floored: torchvision's and Hugging Face's rule.
+    # The longer side is truncated: torchvision's and Hugging Face's rule.
     short = min(height, width)
     scaled = (int(spec.resize * height / short), int(spec.resize * width / short))
-    start = ((scaled[0] - rows) // 2, (scaled[1] - columns) // 2)
+    start = tuple(_crop_start(over, rounds=spec.rounds_crop) for over in (scaled[0] - rows, scaled[1] - columns))
     crop = SpatialCrop(roi_start=start, roi_end=(start[0] + rows, start[1] + columns))
     return [_resize(scaled, spec), crop]
+
+
+def _crop_start(over: int, *, rounds: bool) -> int:
+    """Where a centred crop starts on a side that is ``over`` pixels longer."""
+    return round(over / 2) if rounds else over // 2
 
 
 def _resize(size: tuple[int, int], spec: PreprocessingSpec) -> Any:  # noqa: ANN401 - a callable on an untyped MetaTensor

@@ -158,7 +158,7 @@ def _lines(grey: Plane) -> Iterator[TextRegion]:
     pieces = _letters(ink_pieces(grey, stands_out), side)
     if len(pieces.top) < _LETTERS:
         return
-    label = _joined(*_neighbours(pieces), len(pieces.top))
+    label = joined(*_neighbours(pieces), len(pieces.top))
     for group in np.unique(label):
         line = pieces.those(label == group)
         count = int(np.maximum(1, np.rint(line.width / (0.9 * np.median(line.height)))).sum())
@@ -259,7 +259,7 @@ def ink_pieces(grey: Plane, stands_out: Plane) -> Pieces:
     counts = np.maximum(high - low, 0)
     upper = np.repeat(np.arange(len(start)), counts)
     lower = np.repeat(low, counts) + np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
-    label = np.unique(_joined(upper, lower, len(start)), return_inverse=True)[1]
+    label = np.unique(joined(upper, lower, len(start)), return_inverse=True)[1]
     number = int(label.max()) + 1 if len(label) else 0
     row, left, right = start // wide, start % wide - 1, end - start + start % wide - 1
     cumulated = [
@@ -288,7 +288,7 @@ def _least(values: NDArray[np.int64], label: NDArray[np.int64], number: int, of:
     return found
 
 
-def _joined(first: NDArray[np.int64], second: NDArray[np.int64], number: int) -> NDArray[np.int64]:
+def joined(first: NDArray[np.int64], second: NDArray[np.int64], number: int) -> NDArray[np.int64]:
     """(number,) labels, equal exactly for what pairs join, directly or over others."""
     label = np.arange(number)
     while True:

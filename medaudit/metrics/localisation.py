@@ -105,3 +105,19 @@ def _check_shapes(values: NDArray[np.float64], region: NDArray[np.generic]) -> N
     if values.shape != region.shape:
         msg = f"map and region: expected one shape; got {values.shape} and {region.shape}"
         raise ValueError(msg)
+
+
+def fullest_tenth(relevance: ArrayLike) -> float:
+    """Share of the positive relevance in the tenth of the places that hold most of it: 0.1 for a flat map, at most 1.
+
+    Raises
+    ------
+    ValueError
+        No relevance is positive.
+
+    """
+    values = np.sort(np.clip(np.asarray(relevance, dtype=np.float64).ravel(), 0, None))[::-1]
+    if not values.sum() > 0:
+        msg = "fullest_tenth: expected some positive relevance; got none"
+        raise ValueError(msg)
+    return float(values[: max(1, round(len(values) / 10))].sum() / values.sum())

@@ -14,7 +14,7 @@ from torch.nn.functional import normalize, relu
 
 from medaudit.errors import ModelLayoutError, ModelMissingError
 from medaudit.imaging.preprocess import Fit, PreprocessingSpec
-from medaudit.models.cards import model_card
+from medaudit.models.assembly import assembled
 from medaudit.models.hf_config import HF_FILES, HF_WEIGHTS
 from medaudit.models.interface import Hidden, Score, ScoreKind, VisionLanguageModel
 from medaudit.models.manifest import read_manifest
@@ -22,7 +22,7 @@ from medaudit.models.published import overridden
 from medaudit.models.spatial import ResNet50
 from medaudit.models.tensors import Tensors, linear
 from medaudit.models.text import BERT_EPS, TextTower, bert_blocks, bert_heads, bert_words, token_head
-from medaudit.models.tokens import bert_tokenizer, limited
+from medaudit.models.tokens import bert_tokenizer
 from medaudit.models.weights import read_json
 
 FAMILY = "biovil"
@@ -102,23 +102,24 @@ def load(folder: Path, device: torch.device) -> VisionLanguageModel:
     text = _text(words, folder)
     tensors = Tensors.read(folder, (images[0],), device)
     side = _TEMPORAL_CROP if tensors.has(_TEMPORAL) else _CROP
-    spec = PreprocessingSpec((side, side), _RESIZE, Fit.CROP, "bilinear", (0.0,) * 3, (1.0,) * 3)
+    spec = PreprocessingSpec((side, side), _RESIZE, Fit.CROP, "bilinear", (0.0,) * 3, (1.0,) * 3, rounds_crop=True)
     spec = overridden(folder, spec, manifest)
     vision = BioVilVisionTower(tensors, side)
     tensors.ignore(lambda name: name.startswith(_UNUSED))
     tensors.finish()
-    score = Score(ScoreKind.COSINE)
-    card = model_card(
+    return assembled(
         folder,
         manifest,
         family=FAMILY,
+        vision=vision,
+        text=text,
+        tokenize=bert_tokenizer(folder),
+        context=text.context,
         spec=spec,
-        grid=vision.grid,
-        score=score,
+        score=Score(ScoreKind.COSINE),
+        device=device,
         files=(images[0], *HF_FILES),
     )
-    tokenizer = limited(bert_tokenizer(folder), text.context, card.name)
-    return VisionLanguageModel(vision, text, tokenizer, spec, card, device, score)
 
 
 def _image_files(folder: Path) -> list[str]:

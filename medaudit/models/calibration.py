@@ -4,10 +4,12 @@ A bottleneck replaces features by noise. What noise of the same kind is, the fea
 mean and deviation for every block, as Schulz et al. ("Restricting the Flow", ICLR 2020) estimate them a feature:
 one a token position and channel, because an anatomy that lies at one place in every image is no information about
 this one. Of texts, whose words have no fixed place, the first token stands apart and all others share theirs.
+
+What lies far from anything that the model was calibrated on, the same images tell: see :class:`Usual`.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from medaudit.errors import ModelLayoutError
+from medaudit.models.reference import Reference
 
 FILE = "calibration.safetensors"
 FORMAT = "1"
@@ -58,12 +61,24 @@ class SideCalibration:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Usual:
+    """How images usually are: their ``embeddings``, and their :mod:`medaudit.imaging.statistics` (``pictures``)."""
+
+    embeddings: Reference
+    pictures: Reference
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Calibration:
-    """Both towers' statistics. ``weights`` are the sha256 of the model files that they belong to."""
+    """Both towers' statistics. ``weights`` are the sha256 of the model files that they belong to.
+
+    ``usual`` is None in a calibration of a medaudit that did not measure it.
+    """
 
     image: SideCalibration
     text: SideCalibration
     weights: Mapping[str, str]
+    usual: Usual | None = None
 
 
 def write_calibration(path: Path, calibration: Calibration) -> None:
@@ -76,6 +91,11 @@ def write_calibration(path: Path, calibration: Calibration) -> None:
             tensors[f"{side}.{block}.deviation"] = layer.deviation.contiguous()
         tensors[f"{side}.embedding"] = values.embedding.contiguous()
         metadata |= {f"{side}.items": str(values.items), f"{side}.blocks": str(len(values.layers))}
+    if calibration.usual is not None:
+        for part in fields(Usual):
+            reference = getattr(calibration.usual, part.name)
+            for item in fields(Reference):
+                tensors[f"usual.{part.name}.{item.name}"] = getattr(reference, item.name).contiguous()
     metadata |= {f"sha256.{name}": digest for name, digest in calibration.weights.items()}
     path.write_bytes(save(tensors, metadata=metadata))
 
@@ -98,6 +118,7 @@ def read_calibration(folder: Path, files: Mapping[str, str], device: torch.devic
         with safe_open(path, framework="pt", device=str(device)) as content:
             metadata = content.metadata() or {}
             image, text = (_side(content, metadata, side) for side in ("image", "text"))
+            usual = _usual(content)
     except (SafetensorError, OSError, KeyError, ValueError) as error:
         msg = f"{path}: not a calibration ({type(error).__name__}); make it again with `medaudit calibrate`"
         raise ModelLayoutError(msg) from error
@@ -106,7 +127,7 @@ def read_calibration(folder: Path, files: Mapping[str, str], device: torch.devic
         if files.get(name) != digest:
             msg = f"{path}: made for another {name} than is here; make it again with `medaudit calibrate`"
             raise ModelLayoutError(msg)
-    return Calibration(image, text, weights)
+    return Calibration(image, text, weights, usual)
 
 
 def _side(content: Any, metadata: Mapping[str, str], side: str) -> SideCalibration:  # noqa: ANN401 - an open file
@@ -115,6 +136,17 @@ def _side(content: Any, metadata: Mapping[str, str], side: str) -> SideCalibrati
         for block in range(int(metadata[f"{side}.blocks"]))
     )
     return SideCalibration(layers, content.get_tensor(f"{side}.embedding"), int(metadata[f"{side}.items"]))
+
+
+def _usual(content: Any) -> Usual | None:  # noqa: ANN401 - an open file
+    """What images usually are; on the CPU, as the checks that ask are."""
+    if not any(name.startswith("usual.") for name in content.keys()):  # noqa: SIM118 - no mapping
+        return None
+    parts = (
+        Reference(*(content.get_tensor(f"usual.{part.name}.{item.name}").cpu() for item in fields(Reference)))
+        for part in fields(Usual)
+    )
+    return Usual(*parts)
 
 
 def weight_files(files: Mapping[str, str]) -> dict[str, str]:

@@ -19,6 +19,9 @@ from medaudit.models.weights import read_json
 
 # Where training code puts the tensors of a checkpoint that holds more.
 _INNER = ("state_dict", "model", "model_state_dict")
+# What training code puts in front of every name, in this order.
+_WRAPPINGS = ("module.", "_orig_mod.", "module.")
+_FORMER_NORMS = ((".LayerNorm.gamma", ".LayerNorm.weight"), (".LayerNorm.beta", ".LayerNorm.bias"))
 _SHARDS = ".index.json"
 _ZIP = b"PK\x03\x04"
 
@@ -66,7 +69,8 @@ def only_checkpoint(folder: Path, published: tuple[str, ...]) -> tuple[str, ...]
 def read_checkpoint(folder: Path, names: tuple[str, ...]) -> tuple[Path, dict[str, Tensor], Mapping[str, object]]:
     """Read the first of ``names`` that the folder holds: the file, its tensors by name, and its plain values.
 
-    Names lose the ``module.`` of parallel training. Tensors lie on the CPU, memory-mapped.
+    Names lose the ``module.`` of parallel training and the ``_orig_mod.`` of compilation, and BERT's norms of before
+    2019 (``gamma``, ``beta``) get today's. Tensors lie on the CPU, memory-mapped.
 
     Raises
     ------
@@ -78,14 +82,27 @@ def read_checkpoint(folder: Path, names: tuple[str, ...]) -> tuple[Path, dict[st
     """
     path = find_weights(folder, names)
     if path.name.endswith(_SHARDS):
-        return path, _read_shards(path), {}
+        return path, _renamed(_read_shards(path)), {}
     if path.suffix == ".safetensors":
-        return path, _read_safetensors(path), {}
+        return path, _renamed(_read_safetensors(path)), {}
     content = _read_pickle(path)
     held = (content.get(key) for key in _INNER)
     inner = next((value for value in held if isinstance(value, dict)), content)
-    values = {str(name).removeprefix("module."): value for name, value in inner.items() if torch.is_tensor(value)}
-    return path, values, {str(key): value for key, value in content.items() if key not in _INNER}
+    values = {str(name): value for name, value in inner.items() if torch.is_tensor(value)}
+    return path, _renamed(values), {str(key): value for key, value in content.items() if key not in _INNER}
+
+
+def _renamed(values: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {_name(name): value for name, value in values.items()}
+
+
+def _name(name: str) -> str:
+    for wrapping in _WRAPPINGS:
+        name = name.removeprefix(wrapping)
+    for former, today in _FORMER_NORMS:
+        if name.endswith(former):
+            return name.removesuffix(former) + today
+    return name
 
 
 def _read_safetensors(path: Path) -> dict[str, Tensor]:

@@ -12,7 +12,7 @@ import torch
 
 from medaudit.errors import ModelLayoutError
 from medaudit.imaging.preprocess import Fit, PreprocessingSpec
-from medaudit.models.cards import model_card
+from medaudit.models.assembly import assembled
 from medaudit.models.checkpoint import only_checkpoint
 from medaudit.models.interface import Score, ScoreKind, VisionLanguageModel
 from medaudit.models.manifest import read_manifest
@@ -20,7 +20,7 @@ from medaudit.models.published import overridden
 from medaudit.models.spatial import ResNet50, SpatialTower, Swin, mean_head
 from medaudit.models.tensors import Tensors
 from medaudit.models.text import LastWordTower, TextTower, bert_blocks, bert_heads, bert_words, token_head
-from medaudit.models.tokens import bert_tokenizer, limited
+from medaudit.models.tokens import bert_tokenizer
 
 FAMILY = "cxr-clip"
 
@@ -55,20 +55,22 @@ def load(folder: Path, device: torch.device) -> VisionLanguageModel:
     side = _image_size(tensors)
     spec = overridden(folder, PreprocessingSpec((side, side), side, Fit.CROP, "bilinear", mean, std), manifest)
     vision, text = _vision(tensors, side), _text(tensors)
-    score = Score(ScoreKind.SOFTMAX, float(tensors.take("logit_scale", ()).exp()))
+    score = Score(ScoreKind.SOFTMAX, float(tensors.scalar("logit_scale").exp()))
     tensors.ignore(lambda name: name.startswith("text_encoder.text_encoder.pooler.") or name.endswith(".position_ids"))
     tensors.finish()
-    card = model_card(
+    return assembled(
         folder,
         manifest,
         family=FAMILY,
+        vision=vision,
+        text=text,
+        tokenize=bert_tokenizer(folder),
+        context=min(text.context, _CONTEXT),
         spec=spec,
-        grid=vision.grid,
         score=score,
+        device=device,
         files=(tensors.path.name, *_FILES),
     )
-    tokenizer = limited(bert_tokenizer(folder), min(text.context, _CONTEXT), card.name)
-    return VisionLanguageModel(vision, text, tokenizer, spec, card, device, score)
 
 
 def _vision(tensors: Tensors, side: int) -> SpatialTower:

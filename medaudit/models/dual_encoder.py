@@ -11,14 +11,14 @@ import torch
 from torch import nn
 
 from medaudit.errors import ModelLayoutError
-from medaudit.models.cards import model_card
+from medaudit.models.assembly import assembled
 from medaudit.models.hf_config import HF_FILES, HF_WEIGHTS, Section
 from medaudit.models.interface import Score, ScoreKind, VisionLanguageModel
 from medaudit.models.manifest import read_manifest
 from medaudit.models.published import hugging_face_preprocessing, overridden
 from medaudit.models.tensors import Tensors
 from medaudit.models.text import TextTower, bert_blocks, bert_words, token_head
-from medaudit.models.tokens import bert_tokenizer, limited
+from medaudit.models.tokens import bert_tokenizer
 from medaudit.models.transformer import Block, PreNormBlock, SelfAttention
 from medaudit.models.vit import Patches, VisionTransformer, class_head, hugging_face_clip_block, square_grid
 from medaudit.models.weights import read_json
@@ -68,12 +68,22 @@ def load(folder: Path, device: torch.device) -> VisionLanguageModel:
     tensors = Tensors.read(folder, HF_WEIGHTS, device)
     vision = _clip_vision(tensors, image) if clip else _vit(tensors, image)
     text = _bert(tensors, words)
-    score = Score(ScoreKind.SOFTMAX, float(tensors.take("logit_scale", ()).exp()))
+    score = Score(ScoreKind.SOFTMAX, float(tensors.scalar("logit_scale").exp()))
     tensors.ignore(lambda name: name.endswith((".position_ids", ".token_type_ids")))
     tensors.finish()
-    card = model_card(folder, manifest, family=FAMILY, spec=spec, grid=vision.grid, score=score, files=HF_FILES)
-    tokenizer = limited(bert_tokenizer(folder), text.context, card.name)
-    return VisionLanguageModel(vision, text, tokenizer, spec, card, device, score)
+    return assembled(
+        folder,
+        manifest,
+        family=FAMILY,
+        vision=vision,
+        text=text,
+        tokenize=bert_tokenizer(folder),
+        context=text.context,
+        spec=spec,
+        score=score,
+        device=device,
+        files=HF_FILES,
+    )
 
 
 def _section(folder: Path, config: dict[str, Any], name: str, kinds: tuple[str, ...]) -> Section:

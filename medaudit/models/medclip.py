@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from medaudit.imaging.preprocess import Fit, PreprocessingSpec
-from medaudit.models.cards import model_card
+from medaudit.models.assembly import assembled
 from medaudit.models.checkpoint import only_checkpoint
 from medaudit.models.interface import Hidden, Score, ScoreKind, VisionLanguageModel
 from medaudit.models.manifest import read_manifest
@@ -19,7 +19,7 @@ from medaudit.models.published import overridden
 from medaudit.models.spatial import ResNet50, SpatialTower, Swin, mean_head
 from medaudit.models.tensors import Tensors
 from medaudit.models.text import TextTower, bert_blocks, bert_heads, bert_words
-from medaudit.models.tokens import bert_tokenizer, limited
+from medaudit.models.tokens import bert_tokenizer
 from medaudit.models.transformer import check_blocks, gather
 
 FAMILY = "medclip"
@@ -97,21 +97,23 @@ def load(folder: Path, device: torch.device) -> VisionLanguageModel:
     spec = PreprocessingSpec((_SIDE, _SIDE), _SIDE, Fit.PAD, "bicubic", (_MEAN,) * 3, (_STD,) * 3)
     spec = overridden(folder, spec, manifest)
     vision, text = _vision(tensors), _text(tensors)
-    scale = tensors.take("logit_scale", ()).clamp(0, _LARGEST_LOG_SCALE).exp()
+    scale = tensors.scalar("logit_scale").clamp(0, _LARGEST_LOG_SCALE).exp()
     score = Score(ScoreKind.SOFTMAX, float(scale))
     tensors.ignore(lambda name: name.startswith("text_model.model.pooler.") or name.endswith(".position_ids"))
     tensors.finish()
-    card = model_card(
+    return assembled(
         folder,
         manifest,
         family=FAMILY,
+        vision=vision,
+        text=text,
+        tokenize=bert_tokenizer(folder),
+        context=min(text.context, _CONTEXT),
         spec=spec,
-        grid=vision.grid,
         score=score,
+        device=device,
         files=(tensors.path.name, *_FILES),
     )
-    tokenizer = limited(bert_tokenizer(folder), min(text.context, _CONTEXT), card.name)
-    return VisionLanguageModel(vision, text, tokenizer, spec, card, device, score)
 
 
 def _vision(tensors: Tensors) -> SpatialTower:

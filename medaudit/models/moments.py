@@ -40,6 +40,11 @@ class Moments:
             self._layers[block].add(states)
         self._embeddings.append(self._tower.head(hidden).double().cpu())
 
+    @property
+    def embeddings(self) -> Tensor:
+        """(n, E) float64 embeddings of the items counted so far."""
+        return torch.cat(self._embeddings)
+
     def result(self) -> SideCalibration:
         """Means, deviations and the mean embedding.
 
@@ -49,12 +54,12 @@ class Moments:
             Fewer than two items were counted.
 
         """
-        items = sum(len(embedding) for embedding in self._embeddings)
+        items = sum(map(len, self._embeddings))
         if items < LEAST_ITEMS:
             msg = f"Moments: expected at least {LEAST_ITEMS} items; got {items}"
             raise ValueError(msg)
         layers = tuple(layer.result() for layer in self._layers)
-        return SideCalibration(layers, torch.cat(self._embeddings).mean(0).float(), items)
+        return SideCalibration(layers, self.embeddings.mean(0).float(), items)
 
 
 class _Sums:

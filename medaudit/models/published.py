@@ -77,6 +77,7 @@ def open_clip_preprocessing(path: Path, config: Mapping[str, Any]) -> Preprocess
             interpolation=given.get("interpolation", "bicubic"),
             mean=_triple(given.get("mean", OPENAI_MEAN)),
             std=_triple(given.get("std", OPENAI_STD)),
+            rounds_crop=True,
         )
     except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
         msg = f"{path}: cannot be used as open_clip preprocessing: {type(error).__name__}: {error}"
@@ -85,7 +86,7 @@ def open_clip_preprocessing(path: Path, config: Mapping[str, Any]) -> Preprocess
 
 def openai_preprocessing(side: int) -> PreprocessingSpec:
     """Return OpenAI's preprocessing for square images of ``side`` pixels."""
-    return PreprocessingSpec((side, side), side, Fit.CROP, "bicubic", OPENAI_MEAN, OPENAI_STD)
+    return PreprocessingSpec((side, side), side, Fit.CROP, "bicubic", OPENAI_MEAN, OPENAI_STD, rounds_crop=True)
 
 
 def overridden(folder: Path, spec: PreprocessingSpec, manifest: Manifest) -> PreprocessingSpec:
@@ -109,6 +110,7 @@ def overridden(folder: Path, spec: PreprocessingSpec, manifest: Manifest) -> Pre
             mean=_triple(given.pop("mean", spec.mean)),
             std=_triple(given.pop("std", spec.std)),
             antialias=bool(given.pop("antialias", spec.antialias)),
+            rounds_crop=spec.rounds_crop,
         )
     except (IndexError, TypeError, ValueError) as error:
         msg = f"{folder / MANIFEST}: preprocessing: {error}"

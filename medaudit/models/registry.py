@@ -87,9 +87,12 @@ def _named(name: str, place: str) -> Adapter:
     plugins = {point.name: point for point in entry_points(group=ENTRY_POINTS)}
     if name in plugins:
         return _plugin(plugins[name])
-    hint = "" if name != "siglip2" else "; of SigLIP 2 the checkpoints of fixed resolution are (model_type 'siglip')"
+    hint = _NAFLEX if name == "siglip2" else ""
     msg = f"{place} {name!r} is not supported; supported: {', '.join(sorted({*known, *plugins}))}{hint}"
     raise ModelLayoutError(msg)
+
+
+_NAFLEX = "; this is SigLIP 2's NaFlex, of free aspect ratio: its checkpoints of fixed resolution ('siglip') are"
 
 
 def _plugin(point: EntryPoint) -> Adapter:

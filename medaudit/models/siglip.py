@@ -14,7 +14,7 @@ from torch.nn.functional import scaled_dot_product_attention
 
 from medaudit.errors import ModelLayoutError
 from medaudit.imaging.preprocess import Fit, PreprocessingSpec
-from medaudit.models.cards import model_card
+from medaudit.models.assembly import assembled
 from medaudit.models.hf_config import HF_FILES, HF_WEIGHTS, Section
 from medaudit.models.interface import Hidden, Score, ScoreKind, VisionLanguageModel
 from medaudit.models.manifest import read_manifest
@@ -22,7 +22,6 @@ from medaudit.models.published import hugging_face_preprocessing, overridden
 from medaudit.models.siglip_tokens import SIGLIP_FILES, siglip_tokenizer
 from medaudit.models.tensors import Tensors, linear
 from medaudit.models.text import LastWordTower, TextTower, Words, token_head
-from medaudit.models.tokens import limited
 from medaudit.models.transformer import Block
 from medaudit.models.vit import (
     Patches,
@@ -104,22 +103,24 @@ def load(folder: Path, device: torch.device) -> VisionLanguageModel:
     spec = overridden(folder, spec, manifest)
     tensors = Tensors.read(folder, HF_WEIGHTS, device)
     vision, text = _vision(tensors, image), _text(tensors, words)
-    scale, bias = (float(tensors.take(name, (1,))) for name in ("logit_scale", "logit_bias"))
+    scale, bias = (float(tensors.scalar(name)) for name in ("logit_scale", "logit_bias"))
     tensors.ignore(lambda name: name.endswith("embeddings.position_ids"))
     tensors.finish()
     score = Score(ScoreKind.SIGMOID, float(torch.tensor(scale).exp()), bias)
-    card = model_card(
+    return assembled(
         folder,
         manifest,
         family=FAMILY,
+        vision=vision,
+        text=text,
+        tokenize=siglip_tokenizer(folder, length=text.context, vocabulary=text.vocabulary),
+        context=text.context,
         spec=spec,
-        grid=vision.grid,
         score=score,
+        device=device,
         files=(*HF_FILES, *SIGLIP_FILES),
         notes=notes,
     )
-    tokenizer = siglip_tokenizer(folder, length=text.context, vocabulary=text.vocabulary)
-    return VisionLanguageModel(vision, text, limited(tokenizer, text.context, card.name), spec, card, device, score)
 
 
 _COMMON: dict[str, Any] = {

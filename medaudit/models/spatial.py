@@ -85,14 +85,20 @@ class SpatialTower(Tower):
 
 
 @dataclass(frozen=True, slots=True)
-class _Bottleneck:
+class Bottleneck:
+    """Three convolutions with their norms and a shortcut around them; ``pool`` goes before the third one."""
+
     convolutions: tuple[nn.Conv2d, nn.Conv2d, nn.Conv2d]
     norms: tuple[nn.BatchNorm2d, nn.BatchNorm2d, nn.BatchNorm2d]
     shortcut: Module | None
+    pool: Module | None = None
 
     def __call__(self, picture: Tensor) -> Tensor:
+        """(B, C, rows, columns) -> (B, D, rows or half, columns or half)."""
         states = picture
         for index, (convolution, norm) in enumerate(zip(self.convolutions, self.norms, strict=True)):
+            if index == 2 and self.pool is not None:
+                states = self.pool(states)
             states = norm(convolution(states))
             if index < 2:
                 states = relu(states)
@@ -112,17 +118,17 @@ class ResNet50(SpatialTower):
             side = side if stage == 1 else _halved(side)
             for index in range(depth):
                 stride = 2 if index == 0 and stage > 1 else 1
-                blocks.append(_bottleneck(tensors, f"{name}layer{stage}.{index}", stride))
+                blocks.append(bottleneck(tensors, f"{name}layer{stage}.{index}", stride))
                 sizes.append((side, side))
         self._blocks = tuple(blocks)
         super().__init__(sizes, head)
 
     def _stem(self, pixels: Tensor) -> Tensor:
         states = relu(self._first_norm(self._first(pixels)))
-        return _tokens(max_pool2d(states, kernel_size=3, stride=2, padding=1))
+        return tokens_of(max_pool2d(states, kernel_size=3, stride=2, padding=1))
 
     def _block(self, index: int, states: Tensor) -> Tensor:
-        return _tokens(self._blocks[index](_picture(states, self._grids[index])))
+        return tokens_of(self._blocks[index](picture_of(states, self._grids[index])))
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +213,7 @@ class Swin(SpatialTower):
         )
 
     def _stem(self, pixels: Tensor) -> Tensor:
-        states: Tensor = self._first_norm(_tokens(self._patch(pixels)))
+        states: Tensor = self._first_norm(tokens_of(self._patch(pixels)))
         return states
 
     def _block(self, index: int, states: Tensor) -> Tensor:
@@ -225,9 +231,12 @@ def mean_head(projection: Module) -> Head:
     return lambda hidden: projection(hidden.states.mean(dim=1))
 
 
-def _bottleneck(tensors: Tensors, name: str, stride: int) -> _Bottleneck:
+def bottleneck(tensors: Tensors, name: str, stride: int, *, pools: bool = False) -> Bottleneck:
+    """Build a bottleneck block; where it ``pools``, averages do what else the strides of its convolutions would."""
+    pool = nn.AvgPool2d(stride) if pools and stride > 1 else None
+    step = 1 if pools else stride
     first = tensors.convolution(f"{name}.conv1")
-    second = tensors.convolution(f"{name}.conv2", stride=stride, padding=1)
+    second = tensors.convolution(f"{name}.conv2", stride=step, padding=1)
     third = tensors.convolution(f"{name}.conv3")
     norms = (
         tensors.batch_norm(f"{name}.bn1", first.out_channels),
@@ -237,10 +246,11 @@ def _bottleneck(tensors: Tensors, name: str, stride: int) -> _Bottleneck:
     shortcut = None
     if tensors.has(f"{name}.downsample.0.weight"):
         shortcut = nn.Sequential(
-            tensors.convolution(f"{name}.downsample.0", stride=stride),
+            nn.Identity() if pool is None else pool,
+            tensors.convolution(f"{name}.downsample.0", stride=step),
             tensors.batch_norm(f"{name}.downsample.1", third.out_channels),
         )
-    return _Bottleneck((first, second, third), norms, shortcut)
+    return Bottleneck((first, second, third), norms, shortcut, pool)
 
 
 def _window(tensors: Tensors, name: str, width: int, resolution: int, *, shifted: bool) -> _Window:
@@ -295,11 +305,11 @@ def _halved(length: int) -> int:
     return (length + 1) // 2
 
 
-def _tokens(picture: Tensor) -> Tensor:
+def tokens_of(picture: Tensor) -> Tensor:
     """(B, C, rows, columns) -> (B, rows * columns, C)."""
     return picture.flatten(2).transpose(1, 2)
 
 
-def _picture(states: Tensor, grid: TokenGrid) -> Tensor:
+def picture_of(states: Tensor, grid: TokenGrid) -> Tensor:
     """(B, N, C) -> (B, C, rows, columns)."""
     return states.transpose(1, 2).reshape(len(states), -1, grid.rows, grid.columns)

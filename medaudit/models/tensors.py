@@ -92,6 +92,18 @@ class Tensors:
         self._taken.add(name)
         return value.to(self._device, torch.float32)
 
+    def scalar(self, name: str) -> Tensor:
+        """Take a single number, published as () or as (1,), as () in float32.
+
+        Raises
+        ------
+        ModelLayoutError
+            It is missing, or more than one number.
+
+        """
+        stated = self._values.get(name)
+        return self.take(name, (1,) if stated is not None and stated.ndim else ()).reshape(())
+
     def linear(self, name: str, inputs: int | None = None, *, bias: bool = True) -> nn.Linear:
         """``name.weight`` (outputs, inputs) and ``name.bias`` as a linear layer."""
         weight = self.take(f"{name}.weight", (None, inputs))

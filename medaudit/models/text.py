@@ -99,7 +99,8 @@ def bert_words(tensors: Tensors, name: str) -> Words:
     return Words(
         words,
         tensors.take(f"{name}.position_embeddings.weight", (None, width)),
-        tensors.take(f"{name}.token_type_embeddings.weight", (None, width))[0],
+        # Two segments: RoBERTa, which has one, counts its positions from another number.
+        tensors.take(f"{name}.token_type_embeddings.weight", (2, width))[0],
         tensors.norm(f"{name}.LayerNorm", width, BERT_EPS),
     )
 

@@ -19,8 +19,10 @@ from medaudit.records import TokenGrid
 Head = Callable[[Hidden], Tensor]
 """Tokens after the last block -> (B, E), before normalisation."""
 
-# Every published ViT and BERT of these layouts has 64 channels a head. Tensors do not show it.
+# Every published BERT and most ViTs of these layouts have 64 channels a head. Tensors do not show it.
 HEAD_WIDTH = 64
+# Widths of ViT-SO400M, -H, -g and -G, whose heads are wider.
+_SIXTEEN_HEADS = (1152, 1280, 1408, 1664)
 # timm's ViT uses 1e-6, the others 1e-5 unless a config says otherwise.
 TIMM_EPS = 1e-6
 OPENAI_EPS = 1e-5
@@ -107,6 +109,11 @@ class VisionTransformer(TransformerTower):
         return normalize(self._head(hidden), dim=-1)
 
 
+def vision_heads(width: int) -> int:
+    """Attention heads of a published ViT of this width; the tensors do not show them."""
+    return 16 if width in _SIXTEEN_HEADS else width // HEAD_WIDTH
+
+
 def class_head(norm: Module, projection: Module) -> Head:
     """Head that projects the normed class token."""
     return lambda hidden: projection(norm(pooled_state(hidden)))
@@ -165,7 +172,7 @@ def openai_vit(tensors: Tensors, act: nn.Module, *, image_size: int | None, head
         class_token=tensors.take("visual.class_embedding", (width,))[None, None],
         norm=tensors.norm("visual.ln_pre", width, OPENAI_EPS),
     )
-    blocks = openai_blocks(tensors, "visual.transformer.resblocks", width, heads or width // HEAD_WIDTH, act)
+    blocks = openai_blocks(tensors, "visual.transformer.resblocks", width, heads or vision_heads(width), act)
     # Published the other way round: (width, embedding).
     projection = linear(tensors.take("visual.proj", (width, None)).T, None)
     head = class_head(tensors.norm("visual.ln_post", width, OPENAI_EPS), projection)
@@ -211,7 +218,7 @@ def _timm_block(tensors: Tensors, name: str, width: int) -> PreNormBlock:
     first = tensors.linear(f"{name}.mlp.fc1", width)
     return PreNormBlock(
         norm1=tensors.norm(f"{name}.norm1", width, TIMM_EPS),
-        attention=SelfAttention(query, key, value, tensors.linear(f"{name}.attn.proj", width), width // HEAD_WIDTH),
+        attention=SelfAttention(query, key, value, tensors.linear(f"{name}.attn.proj", width), vision_heads(width)),
         norm2=tensors.norm(f"{name}.norm2", width, TIMM_EPS),
         mlp=nn.Sequential(first, nn.GELU(), tensors.linear(f"{name}.mlp.fc2", first.out_features)),
     )

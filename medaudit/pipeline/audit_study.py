@@ -5,7 +5,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
 from medaudit.attribution.method import Method, Noise
+from medaudit.attribution.prefixes import text_prefix
 from medaudit.audit.case import Case, Depth, Questions
 from medaudit.audit.judge import judge
 from medaudit.audit.verdict import Threshold
@@ -16,19 +21,24 @@ from medaudit.dicom.read import DicomImage, read_image
 from medaudit.dicom.scan import FileRef, Study
 from medaudit.dicom.windows import display_view
 from medaudit.errors import MedauditError, ModelError
-from medaudit.imaging.areas import areas_on_input, find_areas
-from medaudit.imaging.preprocess import Fit, preprocess
+from medaudit.imaging.areas import Area, Mask, areas_on_input, find_areas
+from medaudit.imaging.preprocess import Fit, ModelInput, preprocess
 from medaudit.imaging.regions import text_notes, text_regions
+from medaudit.metrics.localisation import fullest_tenth
 from medaudit.models.interface import VisionLanguageModel
+from medaudit.pipeline.audit_cohort import MAP
 from medaudit.pipeline.choose import Choice, ChosenImage
 from medaudit.pipeline.spec import PipelineSpec
-from medaudit.pipeline.text import Sentences
+from medaudit.pipeline.text import Sentences, StudyText
 from medaudit.records import (
+    Attribution,
     FileFate,
     FileRecord,
     ImageAudit,
     ImageRecord,
+    Observation,
     Prompt,
+    PromptKind,
     StudyAudit,
     StudyRecord,
 )
@@ -121,7 +131,7 @@ def audit_study(study: Study, choice: Choice, bench: Bench) -> StudyResult:
         for item in choice.passed_over
     }
     for ref in text.used:
-        files[ref.label] = bench.file(ref, FileFate.TEXT, "its sentences were asked as prompts", code)
+        files[ref.label] = bench.file(ref, FileFate.TEXT, "its text was read", code)
     for ref, problem in text.failed:
         files[ref.label] = bench.failed(ref, StageError("text", problem), code)
     images: list[ImageAudit] = []
@@ -133,7 +143,7 @@ def audit_study(study: Study, choice: Choice, bench: Bench) -> StudyResult:
                 image, elements = _read(chosen, bench)
             # Colour has no windows, so it has one view.
             views = list(bench.views)[: 1 if image.is_colour else None]
-            images += [_audit_image(image, elements, chosen, bench, view=view, report=text.prompts) for view in views]
+            images += [_audit_image(image, elements, chosen, bench, view=view, text=text) for view in views]
         except StageError as error:
             files[ref.label] = bench.failed(ref, error, code)
         else:
@@ -162,7 +172,7 @@ def _audit_image(
     bench: Bench,
     *,
     view: str,
-    report: Sequence[Prompt],
+    text: StudyText,
 ) -> ImageAudit:
     spec, model, study = bench.spec, bench.model, bench.study_code(chosen.instance.study_uid)
     with stage("display"):
@@ -173,11 +183,12 @@ def _audit_image(
         written = text_notes(texts, elements.get("BurnedInAnnotation", ""))
         seen = preprocess(shown, model.preprocessing, model.grid, transforms=spec.transforms, fit=bench.fit)
     with stage("attribution"):
-        sentences, notes = _readable(report, bench)
+        sentences, notes = _readable(text.prompts, bench)
         # The scan's UIDs, not the header's: a file without one has a stand-in there.
         instance = f"{chosen.instance.sop_instance_uid}#{image.frame}{f'#{view}' if view else ''}"
         noise = Noise(bench.seed, instance)
         attributions = bench.method.explain(model, seen, (*bench.prompts, *sentences), noise)
+        embedding, embedded = _embeddings(model, seen, sentences)
     with stage("audit"):
         areas = areas_on_input(find_areas(shown.values, texts), seen.grid_map)
         case = Case(model, bench.method, seen, attributions, noise, areas, bench.questions, Depth(spec.checks))
@@ -200,7 +211,38 @@ def _audit_image(
         imager_pixel_spacing=image.imager_pixel_spacing,
         notes=tuple(dict.fromkeys((*chosen.instance.notes, *chosen.notes, *image.notes, *notes, *written))),
     )
-    return ImageAudit(record, reading, seen.grid_map, attributions, measurements, findings)
+    return ImageAudit(
+        record,
+        reading,
+        seen.grid_map,
+        attributions,
+        measurements,
+        findings,
+        tuple(_observations(text, areas, attributions)),
+        embedding,
+        embedded,
+    )
+
+
+def _embeddings(
+    model: VisionLanguageModel, seen: ModelInput, sentences: Sequence[Prompt]
+) -> tuple[NDArray[np.float32], dict[str, NDArray[np.float32]]]:
+    """Of the image and of the report's sentences."""
+    with torch.no_grad():
+        image = model.vision.encode(seen.pixels.to(model.device))[0]
+        texts = {one.text: text_prefix(model, one.text, -1).embedding[0] for one in sentences}
+    return image.float().cpu().numpy(), {text: found.float().cpu().numpy() for text, found in texts.items()}
+
+
+def _observations(
+    text: StudyText, areas: Mapping[Area, Mask], attributions: Sequence[Attribution]
+) -> Iterator[Observation]:
+    """What the report says, what the picture shows, and how concentrated the map of each finding is."""
+    yield from (Observation("report", name, value) for name, value in text.said.items())
+    yield from (Observation("picture", area.value, float(area in areas and areas[area].any())) for area in Area)
+    for one in attributions:
+        if one.prompt.kind is PromptKind.FINDING and (one.image.values > 0).any():
+            yield Observation(MAP, one.prompt.text, fullest_tenth(one.image.values))
 
 
 def _display(

@@ -14,9 +14,11 @@ from medaudit.dicom.scan import scan
 from medaudit.dicom.windows import display_view
 from medaudit.errors import InputError, UsageError
 from medaudit.imaging.preprocess import Fit, preprocess
-from medaudit.models.calibration import FILE, Calibration, weight_files, write_calibration
+from medaudit.imaging.statistics import picture_statistics
+from medaudit.models.calibration import FILE, Calibration, Usual, weight_files, write_calibration
 from medaudit.models.interface import VisionLanguageModel
 from medaudit.models.moments import Moments
+from medaudit.models.reference import reference_of
 from medaudit.models.registry import load_model
 from medaudit.pipeline.choose import choose
 from medaudit.pipeline.load import Pipeline
@@ -80,8 +82,10 @@ def calibrate(
     images, skipped = Moments(model.vision, None), dict[str, int]()
     count = 0
     batch: list[torch.Tensor] = []
+    looks: list[torch.Tensor] = []
     for pixels in _pictures(sources, pipeline, model, skipped):
         batch.append(pixels)
+        looks.append(picture_statistics(model.preprocessing.shown(pixels)))
         count += 1
         on_image(count)
         if len(batch) == _BATCH:
@@ -102,7 +106,8 @@ def calibrate(
         mask = None if read.mask is None else read.mask.to(device)
         with torch.no_grad():
             texts.add(model.text.embed(read.ids.to(device), mask))
-    write_calibration(path, Calibration(images.result(), texts.result(), weight_files(model.card.files)))
+    usual = Usual(reference_of(images.embeddings), reference_of(torch.cat(looks)))
+    write_calibration(path, Calibration(images.result(), texts.result(), weight_files(model.card.files), usual))
     return CalibrationSummary(path, count, len(prompts), skipped)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from medaudit.dicom.scan import Instance, Series, Study, is_picture, is_report
-from medaudit.dicom.sop_classes import ENCAPSULATED
+from medaudit.dicom.sop_classes import ENCAPSULATED, ENCAPSULATED_CDA
 from medaudit.dicom.volume import Slice, Stack, stacks_of
 from medaudit.pipeline.spec import Images
 from medaudit.records import FileFate
@@ -135,7 +135,8 @@ def _spread(offered: list[ChosenImage], room: int) -> list[ChosenImage]:
 
 def _no_picture(instance: Instance) -> str:
     if is_report(instance):
-        return "a structured report; its text is used where report_text.sources lists structured-report"
+        kind = "an encapsulated CDA document" if instance.sop_class_uid == ENCAPSULATED_CDA else "a structured report"
+        return f"{kind}; its text is used where report_text.sources lists structured-report"
     if instance.sop_class_uid in ENCAPSULATED:
         kind = ENCAPSULATED[instance.sop_class_uid]
         return f"an encapsulated {kind} document; its text is not read: give it by --report-text (docs/report-text.md)"

@@ -21,6 +21,8 @@ from medaudit.attribution.registry import build_method
 from medaudit.audit.case import Depth, Load, Questions
 from medaudit.audit.judge import cost
 from medaudit.audit.verdict import Threshold
+from medaudit.dicom.examine import digest_of
+from medaudit.dicom.instance import Conflict
 from medaudit.dicom.manifest import find_manifest, read_manifest
 from medaudit.dicom.plain import with_plain_images
 from medaudit.dicom.privacy import Pseudonyms
@@ -31,16 +33,21 @@ from medaudit.imaging.regions import TEXT_LIKE
 from medaudit.models.interface import VisionLanguageModel
 from medaudit.models.registry import load_model
 from medaudit.models.sanity import examined
+from medaudit.pipeline.audit_cohort import audit_cohort
 from medaudit.pipeline.audit_study import Bench, audit_study
 from medaudit.pipeline.choose import Choice, choose
 from medaudit.pipeline.load import Pipeline
 from medaudit.pipeline.text import Sentences
-from medaudit.records import FileFate, FileRecord, Prompt, PromptKind, RunRecord
+from medaudit.records import CohortAudit, FileFate, FileRecord, Prompt, PromptKind, RunRecord
 from medaudit.store.audit_store import AuditStore
 
 # What a result depends on; written into every run.
 RECORDED_PACKAGES = ("medaudit", "monai", "numpy", "pydicom", "torch", "transformers", "tokenizers", "safetensors")
 KEY_FILE = "pseudonym.key"
+# Names of the tables in a run's environment, and what is kept of their digests.
+MANIFEST = "manifest"
+REPORT_TEXT = "report text"
+DIGITS = 16
 # Seconds of checks from which an estimate is told.
 WORTH_TELLING = 60.0
 
@@ -85,11 +92,22 @@ class Observer(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Contradiction:
+    """Headers of the input that disagree: what on, in which studies (their codes), and what a person can do."""
+
+    kind: str
+    studies: tuple[str, ...]
+    words: str
+    remedy: str
+
+
+@dataclass(frozen=True, slots=True)
 class Summary:
     """What a run did, skipped and why. ``failures`` are files; ``pending`` studies were not reached.
 
     ``unmatched_texts`` counts rows of the report text's table that belong to no study of the input,
-    ``text_like`` the images of this run on which text-like regions were found.
+    ``text_like`` the images of this run on which text-like regions were found. ``contradictions`` are those of the
+    whole input, audited or not. ``cohort`` is what all finished studies show together.
     """
 
     audited: tuple[str, ...]
@@ -99,6 +117,8 @@ class Summary:
     failures: tuple[FileRecord, ...]
     unmatched_texts: int = 0
     text_like: int = 0
+    contradictions: tuple[Contradiction, ...] = ()
+    cohort: CohortAudit | None = None
     fates: dict[str, int] = field(default_factory=dict)
     seconds: float = 0.0
 
@@ -129,7 +149,8 @@ def run_audit(request: AuditRequest, observer: Observer) -> Summary:
         # A resume would scan the audit itself.
         msg = f"--out {str(request.folder)!r} lies inside INPUT {str(request.source)!r}; choose a folder outside it"
         raise UsageError(msg)
-    sentences = Sentences.read(request.pipeline.spec.report_text, request.sidecar)
+    spec = request.pipeline.spec
+    sentences = Sentences.read(spec.report_text, request.sidecar, spec.terms())
     manifest_path = request.manifest or find_manifest(request.source)
     manifest = read_manifest(manifest_path, request.source) if manifest_path else None
     observer.phase("loading the model")
@@ -167,8 +188,20 @@ def describe_run(request: AuditRequest, model: VisionLanguageModel) -> RunRecord
             "device": str(model.device),
             "threads": str(torch.get_num_threads()),
             "checks": spec.checks,
+            **_tables(request),
         },
     )
+
+
+def _tables(request: AuditRequest) -> dict[str, str]:
+    """Digests of the tables that speak beside the images: with other rows, a resume would be another audit."""
+    paths = {MANIFEST: request.manifest or find_manifest(request.source), REPORT_TEXT: request.sidecar}
+    digests = {}
+    for name, path in paths.items():
+        if path is not None:
+            with path.open("rb") as stream:
+                digests[name] = f"sha256 {digest_of(stream)[:DIGITS]}"
+    return digests
 
 
 def _bench(
@@ -217,6 +250,8 @@ def _audit_all(
         if result.failures:
             failed.append(code)
         observer.study_done(store, code, audited=result.audit is not None)
+    observer.phase("comparing studies")
+    cohort = audit_cohort(store, bench.spec)
     ledger = store.files()
     return Summary(
         audited=tuple(audited),
@@ -226,6 +261,8 @@ def _audit_all(
         failures=tuple(file for file in ledger if file.fate is FileFate.FAILED),
         text_like=text_like,
         unmatched_texts=bench.sentences.unmatched(inventory.studies),
+        cohort=cohort,
+        contradictions=tuple(_contradiction(conflict, bench) for conflict in inventory.conflicts),
         fates=dict(Counter(file.fate.value for file in ledger)),
     )
 
@@ -251,6 +288,11 @@ def _estimate(bench: Bench, pictures: int) -> str:
         f"checks ({depth}): about {price.passes} passes of the image tower{maps} a picture; "
         f"the passes take about {seconds / 60:.1f} minutes for {pictures} pictures on this machine"
     )
+
+
+def _contradiction(conflict: Conflict, bench: Bench) -> Contradiction:
+    codes = tuple(bench.study_code(uid) for uid in conflict.study_uids)
+    return Contradiction(conflict.kind.value, codes, conflict.words, conflict.kind.remedy)
 
 
 def _has_text(notes: Sequence[str]) -> bool:
@@ -286,6 +328,7 @@ def _open_store(request: AuditRequest, run: RunRecord) -> AuditStore:
         return AuditStore.create(request.folder, run)
     store = AuditStore.open(request.folder)
     before = store.run()
+    tables = [(name, *(one.environment.get(name, "none") for one in (before, run))) for name in (MANIFEST, REPORT_TEXT)]
     differences = [
         f"{name} ({old} then, {new} now)"
         for name, old, new in (
@@ -293,12 +336,14 @@ def _open_store(request: AuditRequest, run: RunRecord) -> AuditStore:
             ("model files", _short(before.model.files), _short(run.model.files)),
             ("seed", before.seed, run.seed),
             ("--keep-identifiers", before.keeps_identifiers, run.keeps_identifiers),
+            *tables,
         )
         if old != new
     ]
     if differences:
         store.close()
-        msg = f"{request.folder}: this audit was begun with another {'; another '.join(differences)}; use a new folder"
+        what = "; another ".join(differences)
+        msg = f"{request.folder}: this audit was begun with another {what}; give the same again, or use a new folder"
         raise UsageError(msg)
     return store
 

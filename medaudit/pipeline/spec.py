@@ -199,12 +199,13 @@ class Prompts(Section):
 class ReportText(Section):
     """Where report sentences come from; each becomes a prompt. Free text can identify a patient.
 
-    Of ``sections`` alone; ``other`` is text below no heading that is known.
+    Of ``sections`` alone; ``other`` is text below no heading that is known. With ``max_sentences`` 0 no sentence is
+    asked and none kept: reports are only searched for what ``cohort.mentions`` and the findings name.
     """
 
     sources: tuple[Literal["structured-report", "sidecar", "manifest"], ...] = ()
     sections: tuple[ReportSection, ...] = ("findings", "impression", "other")
-    max_sentences: int = Field(default=8, ge=1)
+    max_sentences: int = Field(default=8, ge=0)
 
 
 class AttributionChoice(Section):
@@ -228,6 +229,19 @@ class ThresholdSpec(Section):
     severity: Severity = Severity.CAUTION
 
 
+class Cohort(Section):
+    """What is compared across studies.
+
+    ``mentions`` are things that reports are searched for, by the words that name them: devices that come with a
+    finding, and other names of a finding of ``prompts``. A group needs ``smallest`` studies on either side; a
+    difference counts where its corrected p lies below ``level``.
+    """
+
+    mentions: dict[str, Annotated[Texts, Field(min_length=1)]] = {}
+    smallest: int = Field(default=10, ge=3)
+    level: float = Field(default=0.01, gt=0, lt=1)
+
+
 class ReportChoice(Section):
     """Which layout the study PDF has."""
 
@@ -249,6 +263,7 @@ class PipelineSpec(Section):
     report_text: ReportText = ReportText()
     attribution: AttributionChoice = Field(default_factory=AttributionChoice)
     checks: CheckDepth = "fast"
+    cohort: Cohort = Cohort()
     thresholds: dict[str, ThresholdSpec] = {}
     report: ReportChoice = ReportChoice()
 
@@ -262,13 +277,21 @@ class PipelineSpec(Section):
     @field_validator("thresholds")
     @classmethod
     def _thresholds_are_known(cls, value: dict[str, ThresholdSpec]) -> dict[str, ThresholdSpec]:
-        from medaudit.audit.verdict import WORDINGS  # noqa: PLC0415 - the checks come with it
+        from medaudit.audit.cohort.judge import WORDINGS as ACROSS  # noqa: PLC0415 - the checks come with it
+        from medaudit.audit.verdict import WORDINGS  # noqa: PLC0415 - the same
 
-        unknown = sorted(set(value) - set(WORDINGS))
-        if unknown:
-            msg = f"no check measures {', '.join(unknown)}; known: {', '.join(WORDINGS)}"
+        known = (*WORDINGS, *ACROSS)
+        if unknown := sorted(set(value) - set(known)):
+            msg = f"no check measures {', '.join(unknown)}; known: {', '.join(known)}"
             raise ValueError(msg)
         return value
+
+    def terms(self) -> dict[str, tuple[str, ...]]:
+        """What reports are searched for: every finding by its own name, and what ``cohort.mentions`` adds."""
+        named: dict[str, Texts] = {finding: (finding,) for finding in self.prompts.findings}
+        for name, words in self.cohort.mentions.items():
+            named[name] = tuple(dict.fromkeys((*named.get(name, ()), *words)))
+        return named
 
     def digest(self) -> str:
         """sha256 of what the file means: comments, order of keys and spelled-out defaults do not matter."""

@@ -1,5 +1,6 @@
 """What survives a run: frozen values, numpy only, validated at birth."""
 
+from medaudit.records.cohort import CohortAudit, CohortFinding, CohortMeasurement, Observation
 from medaudit.records.finding import Finding, Measurement, Severity, gravest_first
 from medaudit.records.geometry import AxisMap, GridMap, TokenGrid
 from medaudit.records.image import ImageRecord, ReadingCopy
@@ -20,6 +21,9 @@ __all__ = [
     "Assertion",
     "Attribution",
     "AxisMap",
+    "CohortAudit",
+    "CohortFinding",
+    "CohortMeasurement",
     "FileFate",
     "FileRecord",
     "Finding",
@@ -29,6 +33,7 @@ __all__ = [
     "Margins",
     "Measurement",
     "ModelCard",
+    "Observation",
     "Prompt",
     "PromptKind",
     "Quantity",

@@ -83,22 +83,22 @@ class Prompt:
 class RelevanceMap:
     """Relevance of every image token.
 
-    ``nats`` is (rows, columns) float32 of the token grid: the information, in nats, that may pass
+    ``values`` is (rows, columns) float32 of the token grid: the information, in nats, that may pass
     this token while the similarity holds; for methods that do not measure information it holds their
     ``quantity`` instead, and whoever shows it names that. Signed where the quantity is.
     """
 
-    nats: NDArray[np.float32]
+    values: NDArray[np.float32]
     grid_map: GridMap
     quantity: Quantity = Quantity.NATS
 
     def __post_init__(self) -> None:
         expected = (self.grid_map.grid.rows, self.grid_map.grid.columns)
-        if self.nats.shape != expected or self.nats.dtype != np.float32:
-            msg = f"RelevanceMap.nats: expected float32 {expected}; got {self.nats.dtype} {self.nats.shape}"
+        if self.values.shape != expected or self.values.dtype != np.float32:
+            msg = f"RelevanceMap.values: expected float32 {expected}; got {self.values.dtype} {self.values.shape}"
             raise ValueError(msg)
-        if not np.isfinite(self.nats).all():
-            msg = "RelevanceMap.nats: expected finite values; got NaN or infinity"
+        if not np.isfinite(self.values).all():
+            msg = "RelevanceMap.values: expected finite values; got NaN or infinity"
             raise ValueError(msg)
 
     def pixels(self, shape: tuple[int, int] | None = None) -> NDArray[np.float32]:
@@ -106,27 +106,27 @@ class RelevanceMap:
 
         See :meth:`medaudit.records.geometry.GridMap.project` for ``shape``.
         """
-        return self.grid_map.project(self.nats, shape)
+        return self.grid_map.project(self.values, shape)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TokenRelevance:
     """Relevance of every text token, and which word each belongs to.
 
-    ``nats`` is (T,) float32, of ``quantity`` as in :class:`RelevanceMap`; ``word_of_token[t]`` is an index into
+    ``values`` is (T,) float32, of ``quantity`` as in :class:`RelevanceMap`; ``word_of_token[t]`` is an index into
     ``words`` or :data:`NO_WORD`. A method that says nothing of words leaves every field empty.
     """
 
     tokens: tuple[str, ...]
-    nats: NDArray[np.float32]
+    values: NDArray[np.float32]
     words: tuple[str, ...]
     word_of_token: tuple[int, ...]
     quantity: Quantity = Quantity.NATS
 
     def __post_init__(self) -> None:
         count = len(self.tokens)
-        if self.nats.shape != (count,) or self.nats.dtype != np.float32:
-            msg = f"TokenRelevance.nats: expected float32 ({count},); got {self.nats.dtype} {self.nats.shape}"
+        if self.values.shape != (count,) or self.values.dtype != np.float32:
+            msg = f"TokenRelevance.values: expected float32 ({count},); got {self.values.dtype} {self.values.shape}"
             raise ValueError(msg)
         if len(self.word_of_token) != count:
             msg = f"TokenRelevance.word_of_token: expected {count} entries; got {len(self.word_of_token)}"
@@ -134,14 +134,14 @@ class TokenRelevance:
         if any(not NO_WORD <= index < len(self.words) for index in self.word_of_token):
             msg = f"TokenRelevance.word_of_token: expected -1 .. {len(self.words) - 1}; got {self.word_of_token}"
             raise ValueError(msg)
-        if not np.isfinite(self.nats).all():
-            msg = "TokenRelevance.nats: expected finite values; got NaN or infinity"
+        if not np.isfinite(self.values).all():
+            msg = "TokenRelevance.values: expected finite values; got NaN or infinity"
             raise ValueError(msg)
 
     def by_word(self) -> NDArray[np.float32]:
         """(words,) float32: relevance of each word, the sum over its tokens. Special tokens belong to none."""
         sums = np.zeros(len(self.words), dtype=np.float32)
-        for index, value in zip(self.word_of_token, self.nats, strict=True):
+        for index, value in zip(self.word_of_token, self.values, strict=True):
             if index != NO_WORD:
                 sums[index] += value
         return sums

@@ -4,6 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from statistics import fmean
 
+import numpy as np
+from numpy.typing import NDArray
+
+from medaudit.records.cohort import Observation
 from medaudit.records.finding import Finding, Measurement
 from medaudit.records.geometry import GridMap
 from medaudit.records.image import ImageRecord, ReadingCopy
@@ -34,7 +38,9 @@ class Margins:
 class ImageAudit:
     """One image with everything that the audit made of it.
 
-    ``attributions`` are in the order in which the prompts were asked.
+    ``attributions`` are in the order in which the prompts were asked. ``observations`` are what is known beside the
+    model; ``embedding`` (E,) float32 is the image's, of length 1, and ``sentences`` those of the report sentences, by
+    their text: what the checks across studies compare. Both are empty where nobody asked for them.
     """
 
     record: ImageRecord
@@ -43,6 +49,9 @@ class ImageAudit:
     attributions: tuple[Attribution, ...]
     measurements: tuple[Measurement, ...] = ()
     findings: tuple[Finding, ...] = ()
+    observations: tuple[Observation, ...] = ()
+    embedding: NDArray[np.float32] | None = None
+    sentences: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
 
     def margins(self, attribution: Attribution) -> Margins:
         """Margins of a finding prompt or a report sentence; negated and control prompts have none."""

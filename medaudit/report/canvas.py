@@ -16,6 +16,7 @@ rl_config.useA85 = 0
 
 _SMALL = 7.0
 _HAIR = 0.5
+_LOGO = (110.0, 26.0)  # points at most; between the header's rule and the edge that printers leave blank
 
 
 class Bookmark(Flowable):  # type: ignore[misc]  # reportlab has no types
@@ -132,12 +133,22 @@ def _header(canvas: Canvas, style: Style, running: str) -> None:
         offset = text_width(left, SEMIBOLD, _SMALL) + 8
         draw_text(canvas, (MARGIN + offset, baseline), _fitted(running, style.width * 0.55), REGULAR, _SMALL)
     institution = _fitted(printable(style.layout.institution), style.width * 0.32)
-    right = width - MARGIN - text_width(institution, REGULAR, _SMALL)
+    right = width - MARGIN - _logo(canvas, style, baseline) - text_width(institution, REGULAR, _SMALL)
     draw_text(canvas, (right, baseline), institution, REGULAR, _SMALL)
     canvas.setStrokeColor(RULE)
     canvas.setLineWidth(_HAIR)
     canvas.line(MARGIN, baseline - 7, width - MARGIN, baseline - 7)
     canvas.restoreState()
+
+
+def _logo(canvas: Canvas, style: Style, baseline: float) -> float:
+    """Draw the institution's mark at the right edge; returns the width that it takes from the line of the header."""
+    logo = style.layout.logo
+    if logo is None:
+        return 0.0
+    wide, high = logo.fitted(*_LOGO)
+    canvas.drawImage(logo.reader, style.page[0] - MARGIN - wide, baseline - 3, wide, high, mask="auto")
+    return wide + 6
 
 
 def _footer(canvas: Canvas, style: Style, pages: int | None) -> None:

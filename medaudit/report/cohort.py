@@ -2,11 +2,22 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from statistics import fmean
 
-from medaudit.records import FileFate, FileRecord, Prompt, PromptKind, RunRecord, Severity
+from medaudit.records import (
+    Attribution,
+    CohortAudit,
+    FileFate,
+    FileRecord,
+    ImageAudit,
+    Prompt,
+    PromptKind,
+    RunRecord,
+    Severity,
+)
+from medaudit.records.review import SignedReview
 from medaudit.report.statistics import Interval, by_group, difference_interval, mean_interval
 from medaudit.store.placed import CohortRows, PlacedFinding, PlacedScore
 from medaudit.store.worklist import StudySummary
@@ -75,11 +86,21 @@ class Group:
     difference: Interval
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Exemplar:
+    """A study that shows a finding over all studies best: an image of it, with the map of the finding's prompt."""
+
+    image: ImageAudit
+    attribution: Attribution
+
+
 @dataclass(frozen=True)
 class Cohort:
     """All that the report of a cohort is made from.
 
-    ``documents`` are the studies whose own report lies beside it.
+    ``documents`` are the studies whose own report lies beside it; ``signed`` every signed review;
+    ``across`` what was measured over all studies together (None in an audit of an earlier medaudit), and ``exemplars``
+    the pictures of its weightiest findings, by (subject, against).
     """
 
     run: RunRecord
@@ -88,6 +109,9 @@ class Cohort:
     fates: Mapping[FileFate, int]
     exclusions: tuple[Exclusion, ...]
     documents: frozenset[str] = frozenset()
+    signed: tuple[SignedReview, ...] = ()
+    across: CohortAudit | None = None
+    exemplars: Mapping[tuple[str, str], tuple[Exemplar, ...]] = field(default_factory=dict)
 
     @property
     def images(self) -> int:

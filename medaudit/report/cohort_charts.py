@@ -255,7 +255,7 @@ def _group_table(pages: Pages, listed: Sequence[Group], axis: Axis) -> Flowable:
     style = pages.style
     rows = []
     earlier = ""
-    names = _short_names(pages)
+    names = names_of_prompts(pages)
     for one in listed:
         mean, _ = _estimate(pages, one.mean)
         differs = one.difference.excludes(0.0)
@@ -283,7 +283,7 @@ def _group_table(pages: Pages, listed: Sequence[Group], axis: Axis) -> Flowable:
     return rows_table(style, head, rows, (style.width - sum(fixed), *fixed), figures=(2, 4, 5))
 
 
-def _short_names(pages: Pages) -> dict[str, str]:
+def names_of_prompts(pages: Pages) -> dict[str, str]:
     """The finding of each finding prompt, where it has no other prompt of its own."""
     asked = Counter(prompt.finding for prompt in pages.cohort.finding_prompts)
     return {prompt.text: prompt.finding for prompt in pages.cohort.finding_prompts if asked[prompt.finding] == 1}

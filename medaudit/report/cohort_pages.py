@@ -7,7 +7,7 @@ from xml.sax.saxutils import quoteattr
 from reportlab.lib.colors import Color
 from reportlab.platypus import CondPageBreak, Flowable, KeepTogether, Paragraph, Spacer
 
-from medaudit.figures.wording import NOTHING, leading_first
+from medaudit.figures.wording import NOTHING, leading_first, sentences
 from medaudit.records import FileFate, PromptKind, Severity
 from medaudit.report.canvas import Bookmark, section
 from medaudit.report.charts import Flow
@@ -83,15 +83,35 @@ def summary(pages: Pages) -> list[Flowable]:
         style.text(title, "title"),
         Spacer(0, 5),
         facts(style, items, across=3),
+        *_across(pages),
         Spacer(0, 6),
         _verdict(pages),
     ]
     if run.model.notes:
-        notes = " \u00b7 ".join(run.model.notes)
+        notes = sentences(run.model.notes)
         shown = notes if len(notes) <= _NOTES else f"{notes[: _NOTES - 1].rstrip()}\u2026"
         text = style.rich([(f"{pages.say('cohort.about')}  ", INK), (shown, None)], "body")
         story += [Spacer(0, 6), panel([text], style.width, INK)]
     return [*story, *_way_of_the_files(pages), *_contents(pages)]
+
+
+def _across(pages: Pages) -> list[Flowable]:
+    """The weightiest finding over all studies, if there is one: it says more than many of single studies."""
+    found = pages.cohort.across
+    if found is None or not found.findings:
+        return []
+    style, words = pages.style, pages.style.words
+    first, rest = found.findings[0], len(found.findings) - 1
+    ink, label = SEVERITY_INK[first.severity], words.say(f"severity.{first.severity.value}").capitalize()
+    content: list[Flowable] = [
+        style.text(pages.say("across.verdict", studies=words.count(found.studies, "study")), "verdict"),
+        style.rich([(f"{label}  ", ink), (first.claim, None)], "lead"),
+    ]
+    if rest:
+        content.append(
+            style.text(pages.say(f"across.verdict.more.{'one' if rest == 1 else 'many'}", n=rest), "caption")
+        )
+    return [Spacer(0, 6), panel(content, style.width, ink)]
 
 
 def _verdict(pages: Pages) -> Flowable:
@@ -191,6 +211,7 @@ def _contents(pages: Pages) -> list[Flowable]:
 _TITLES = {
     CohortSection.INVENTORY: "inventory",
     CohortSection.FINDINGS: "findings",
+    CohortSection.ACROSS: "across",
     CohortSection.PROMPTS: "prompts",
     CohortSection.CHECKS: "checks",
     CohortSection.GROUPS: "groups",
@@ -207,9 +228,11 @@ def has_content(pages: Pages, key: CohortSection) -> bool:
     wanted = {
         CohortSection.INVENTORY: bool(cohort.studies or cohort.exclusions),
         CohortSection.FINDINGS: bool(cohort.rows.findings),
+        CohortSection.ACROSS: cohort.across is not None,
         CohortSection.PROMPTS: bool(cohort.rows.scores),
         CohortSection.CHECKS: bool(cohort.rows.measurements),
         CohortSection.GROUPS: bool(cohort.finding_prompts),
+        CohortSection.READERS: bool(cohort.signed),
         CohortSection.STUDIES: bool(cohort.studies),
     }
     return wanted.get(key, True)

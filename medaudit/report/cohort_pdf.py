@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 
 from reportlab.platypus import Flowable
 
-from medaudit.report import cohort_charts, cohort_pages
+from medaudit.report import cohort_across, cohort_charts, cohort_pages, cohort_readers
 from medaudit.report.canvas import build_pdf
 from medaudit.report.cohort import Cohort
 from medaudit.report.cohort_pages import Pages, has_content
@@ -15,9 +15,11 @@ _SECTIONS: Mapping[CohortSection, Callable[[Pages], list[Flowable]]] = {
     CohortSection.SUMMARY: cohort_pages.summary,
     CohortSection.INVENTORY: cohort_pages.inventory,
     CohortSection.FINDINGS: cohort_charts.findings,
+    CohortSection.ACROSS: cohort_across.across,
     CohortSection.PROMPTS: cohort_charts.prompts,
     CohortSection.CHECKS: cohort_charts.checks,
     CohortSection.GROUPS: cohort_charts.groups,
+    CohortSection.READERS: cohort_readers.readers,
     CohortSection.LIMITS: cohort_pages.limits,
     CohortSection.METHOD: cohort_pages.method,
     CohortSection.CROSSWALK: cohort_pages.crosswalk,

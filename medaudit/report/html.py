@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from html import escape
 
 from medaudit.figures.orientation import edge_letters
-from medaudit.figures.wording import NOTHING
+from medaudit.figures.wording import NOTHING, sentences
 from medaudit.figures.words import shade_words
 from medaudit.records import Attribution, Finding, ImageAudit, RunRecord, StudyAudit
 from medaudit.report.charts import Axis, axis_over
@@ -35,6 +35,7 @@ td{overflow-wrap:anywhere}.panel{background:#f4f6f7;border-left:4px solid ACCENT
 .over{color:ACCENT;font-weight:600;font-size:.86rem}.soft{color:#5b646e;font-size:.86rem}
 figure{display:inline-block;margin:.4rem 1.2rem .4rem 0;width:min(100%,28rem);vertical-align:top}
 .pic{position:relative}.pic img,.pic svg{display:block;width:100%}.pic svg{position:absolute;inset:0;height:100%}
+.logo{height:1.8rem;vertical-align:middle;margin-right:.7rem}
 .word{display:inline-block;text-align:center;margin:.1rem .15rem;vertical-align:top}
 .word b{display:block;font-weight:400;padding:.05rem .35rem;border:1px solid #d5dade;border-radius:3px}
 .word small{color:#5b646e}footer{border-top:1px solid #d5dade;margin-top:3rem;padding-top:.6rem}
@@ -59,7 +60,7 @@ def study_html(run: RunRecord, audit: StudyAudit, layout: Layout) -> str:
         _study_verdict(style, audit),
     ]
     if run.model.notes:
-        notes = _text(" \u00b7 ".join(run.model.notes))
+        notes = _text(sentences(run.model.notes))
         body.append(f"<p class=panel><b>{_text(say('cohort.about'))}</b> {notes}</p>")
     for image in audit.images:
         body += _image(style, run, image)
@@ -102,6 +103,7 @@ def cohort_html(cohort: Cohort, layout: Layout) -> str:
     body = [
         _title(say("cohort.overline"), title),
         _pairs(about),
+        _cohort_across(style, cohort),
         _cohort_findings(style, cohort),
         _cohort_prompts(style, cohort),
         _cohort_groups(style, cohort),
@@ -188,7 +190,7 @@ def _image(style: Style, run: RunRecord, image: ImageAudit) -> list[str]:
 def _prompt(style: Style, image: ImageAudit, figures: Figures, one: Attribution) -> str:
     words = "".join(
         f'<span class=word><b style="background:rgb{word.rgb};color:rgb{word.ink}">{_text(word.word)}</b>'
-        f"<small>{_text(style.words.number(word.nats))}</small></span>"
+        f"<small>{_text(style.words.number(word.value))}</small></span>"
         for word in shade_words(one.text, figures.word_scale)
     )
     picture = _figure(figures.map_of(image, one), map_caption(style.words, image, one, figures))
@@ -241,6 +243,39 @@ def _cohort_findings(style: Style, cohort: Cohort) -> str:
         )
     ]  # fmt: skip
     return f"<h2>{_text(words.say('findings'))}</h2>{_rows(head, rows)}"
+
+
+def _cohort_across(style: Style, cohort: Cohort) -> str:
+    """Findings over all studies, and every comparison that counts; the others stand in the JSON and CSV forms."""
+    words, found = style.words, cohort.across
+    if found is None:
+        return ""
+    say = words.say
+    body = [f"<h2>{_text(say('across'))}</h2>"]
+    how = say("across.how", studies=words.count(found.studies, "study"))
+    body += [f"<p class=soft>{_text(text)}</p>" for text in (how, *found.notes)]
+    for one in found.findings:
+        links = " ".join(_link(code, cohort.documents) for code in one.measurement.examples)
+        severity = say(f"severity.{one.severity.value}").capitalize()
+        shown = f"<p class=soft>{_text(say('across.examples'))} {links}</p>" if links else ""
+        body.append(
+            f"<div class=panel><b>{_text(severity)}</b> {_text(one.claim)}<p class=soft>{_text(one.limits)}</p>"
+            f"<p>{_text(one.advice)}</p>{shown}</div>"
+        )
+    rows = [
+        [
+            _text(words.quantity(one.check, one.quantity)),
+            _text(one.against),
+            _text(one.subject),
+            _number(f"{one.count} / {one.others}" if one.others else str(one.count)),
+            _number(f"{words.number(one.value)} {_interval_text(style, one.ends)}"),
+            _number(NOTHING if one.q is None else f"{one.q:.1g}"),
+        ]
+        for one in found.measurements
+        if one.q is None or one.q < found.level
+    ]
+    keys = ("checks", "across.against", "checks.prompt", "across.studies", "checks.value", "across.q")
+    return "".join(body) + (_rows([say(key) for key in keys], rows) if rows else "")
 
 
 def _cohort_prompts(style: Style, cohort: Cohort) -> str:
@@ -367,7 +402,9 @@ def _text(text: str) -> str:
 def _page(style: Style, title: str, body: Iterable[str]) -> str:
     language = style.layout.language
     css = _STYLE.replace("ACCENT", style.layout.accent)
-    institution = f"<p class=soft>{_text(style.layout.institution)}</p>" if style.layout.institution else ""
+    name, logo = _text(style.layout.institution), style.layout.logo
+    mark = f'<img class=logo src="{logo.address}" alt="{name}">' if logo else ""
+    institution = f"<p class=soft>{mark}{name}</p>" if mark or name else ""
     return (
         f'<!doctype html>\n<html lang="{language}"><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'

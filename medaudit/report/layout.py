@@ -4,9 +4,10 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from medaudit.errors import LayoutError
+from medaudit.report.logo import Logo, read_logo
 from medaudit.resources import languages_folder, layouts_folder, shipped
 from medaudit.yamlfile import quoted, read_text, read_yaml
 
@@ -29,9 +30,11 @@ class CohortSection(StrEnum):
     SUMMARY = "summary"
     INVENTORY = "inventory"
     FINDINGS = "findings"
+    ACROSS = "across"
     PROMPTS = "prompts"
     CHECKS = "checks"
     GROUPS = "groups"
+    READERS = "readers"
     LIMITS = "limits"
     METHOD = "method"
     CROSSWALK = "crosswalk"
@@ -45,12 +48,26 @@ class Layout(BaseModel):
 
     page_size: Literal["A4", "Letter"] = "A4"
     institution: Annotated[str, Field(max_length=80)] = ""
+    logo: Logo | None = None
     language: str = "en"
     accent: Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")] = "#0f5c74"
     map_opacity: Annotated[float, Field(ge=0.1, le=1)] = 0.6
     sections: Annotated[tuple[Section, ...], Field(min_length=1)] = tuple(Section)
     cohort_sections: Annotated[tuple[CohortSection, ...], Field(min_length=1)] = tuple(CohortSection)
     smallest_group: Annotated[int, Field(ge=2)] = 10
+
+    @field_validator("logo", mode="before")
+    @classmethod
+    def _read_logo(cls, logo: object, info: ValidationInfo) -> Logo | None:
+        if logo is None or logo == "":
+            return None
+        if isinstance(logo, Logo):
+            return logo
+        if not isinstance(logo, str):
+            msg = f"expected the path of a PNG or JPEG file; got {quoted(logo)}"
+            raise ValueError(msg)  # noqa: TRY004 - pydantic hears a ValueError
+        folder: Path = (info.context or {}).get("folder", Path())
+        return read_logo(folder / logo)
 
     @field_validator("language")
     @classmethod
@@ -85,6 +102,14 @@ def find_layout(name: str) -> Layout:
         msg = f"report layout {name!r}: no such layout; expected one of {known}, or the path of a .yaml file"
         raise LayoutError(msg)
     return load_layout(path)
+
+
+def with_logo(layout: Layout, path: Path) -> Layout:
+    """The layout with another logo; LayoutError where the file is no logo."""
+    try:
+        return layout.model_copy(update={"logo": read_logo(path)})
+    except ValueError as error:
+        raise LayoutError(str(error)) from error
 
 
 def load_layout(path: Path) -> Layout:

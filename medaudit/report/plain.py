@@ -9,7 +9,17 @@ from dataclasses import asdict
 from typing import Any
 
 from medaudit.figures.orientation import edge_letters
-from medaudit.records import Attribution, Finding, ImageAudit, Measurement, PromptKind, RunRecord, StudyAudit
+from medaudit.figures.spreadsheet import cell
+from medaudit.records import (
+    Attribution,
+    CohortAudit,
+    Finding,
+    ImageAudit,
+    Measurement,
+    PromptKind,
+    RunRecord,
+    StudyAudit,
+)
 from medaudit.report.cohort import GROUPED, Cohort, Raised
 from medaudit.report.layout import Layout
 from medaudit.report.scores import limit_of, methods, stated_thresholds
@@ -22,10 +32,12 @@ COLUMNS = (
     "study", "image", "row", "prompt", "kind", "finding", "check", "quantity", "against", "value", "threshold",
     "severity",
 )  # fmt: skip
-"""Of the CSV, one number a line; ``row`` is score, margin to negated, margin to control, measurement or finding."""
+"""Of the CSV, one number a line.
+
+``row`` is score, margin to negated, margin to control, measurement, finding, across studies or corrected p.
+"""
 
 _DIGITS = 7  # significant, as many as float32 has
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 Json = dict[str, Any]
 
@@ -89,6 +101,7 @@ def cohort_json(cohort: Cohort, layout: Layout) -> str:
             for subject, values in subjects.items()
         ],
         "findings": [_raised(cohort, kind) for kind in cohort.kinds],
+        "across": _across(cohort.across),
         "groups": {
             "smallest": smallest,
             "score": "margin to control" if cohort.has_controls else "cosine",
@@ -117,10 +130,10 @@ def study_csv(run: RunRecord, audit: StudyAudit) -> str:
         for one in image.attributions:
             prompt = (one.prompt.text, one.prompt.kind.value, one.prompt.finding)
             margins = image.margins(one)
-            lines.append((*key, "score", *prompt, "", "cosine", "", _short(one.similarity), "", ""))
+            lines.append((*key, "score", *prompt, "", "cosine", "", short(one.similarity), "", ""))
             for name, value in (("negated", margins.negated), ("control", margins.control)):
                 if value is not None:
-                    lines.append((*key, f"margin to {name}", *prompt, "", "cosine", "", _short(value), "", ""))
+                    lines.append((*key, f"margin to {name}", *prompt, "", "cosine", "", short(value), "", ""))
         lines += [_measurement_line(key, one, limit_of(stated, one.check, one.quantity)) for one in image.measurements]
         lines += [_finding_line(key, one) for one in image.findings]
     return _csv(lines)
@@ -132,13 +145,56 @@ def cohort_csv(cohort: Cohort) -> str:
     lines: list[Sequence[object]] = []
     for score in cohort.rows.scores:
         prompt = (score.prompt.text, score.prompt.kind.value, score.prompt.finding)
-        value = _short(score.similarity)
+        value = short(score.similarity)
         lines.append((score.study, score.image, "score", *prompt, "", "cosine", "", value, "", ""))
     for placed in cohort.rows.measurements:
         one = placed.measurement
         lines.append(_measurement_line((placed.study, placed.image), one, limit_of(stated, one.check, one.quantity)))
     lines += [_finding_line((one.study, one.image), one.finding) for one in cohort.rows.findings]
+    for row in cohort.across.measurements if cohort.across else ():
+        names = (row.subject, "", "", row.check, row.quantity, row.against)
+        lines.append(("", "", "across studies", *names, short(row.value), "", ""))
+        if row.q is not None:
+            lines.append(("", "", "corrected p", *names, short(row.q), "", ""))
     return _csv(lines)
+
+
+def _across(found: CohortAudit | None) -> Json | None:
+    if found is None:
+        return None
+    places = {one: place for place, one in enumerate(found.measurements)}
+    return {
+        "studies": found.studies,
+        "level": found.level,
+        "notes": list(found.notes),
+        "measurements": [
+            {
+                "check": one.check,
+                "quantity": one.quantity,
+                "prompt": one.subject,
+                "against": one.against,
+                "studies": one.count,
+                "others": one.others,
+                "value": one.value,
+                "interval": list(one.ends) if one.ends else None,
+                "p": one.p,
+                "corrected_p": one.q,
+                "examples": list(one.examples),
+            }
+            for one in found.measurements
+        ],
+        "findings": [
+            {
+                "measurement": places[one.measurement],
+                "severity": one.severity.value,
+                "threshold": one.threshold,
+                "claim": one.claim,
+                "limits": one.limits,
+                "advice": one.advice,
+            }
+            for one in found.findings
+        ],
+    }
 
 
 def _head(kind: str, run: RunRecord) -> Json:
@@ -186,10 +242,10 @@ def _image(image: ImageAudit) -> Json:
         "edges": edge_letters(record.patient_orientation).sentence(),
         "pixel_spacing": list(record.pixel_spacing) if record.pixel_spacing else None,
         "imager_pixel_spacing": list(record.imager_pixel_spacing) if record.imager_pixel_spacing else None,
-        "seen": [_short(edge) for edge in image.grid_map.seen],
+        "seen": [short(edge) for edge in image.grid_map.seen],
         "notes": list(record.notes),
         "prompts": [_attribution(image, one) for one in image.attributions],
-        "measurements": [asdict(one) | {"value": _short(one.value)} for one in image.measurements],
+        "measurements": [asdict(one) | {"value": short(one.value)} for one in image.measurements],
         "findings": [_finding(one) for one in image.findings],
     }
 
@@ -200,20 +256,20 @@ def _attribution(image: ImageAudit, one: Attribution) -> Json:
         "text": one.prompt.text,
         "kind": one.prompt.kind.value,
         "finding": one.prompt.finding,
-        "cosine": _short(one.similarity),
-        "margin_to_negated": None if margins.negated is None else _short(margins.negated),
-        "margin_to_control": None if margins.control is None else _short(margins.control),
+        "cosine": short(one.similarity),
+        "margin_to_negated": None if margins.negated is None else short(margins.negated),
+        "margin_to_control": None if margins.control is None else short(margins.control),
         "method": one.method,
         "settings": dict(one.settings),
         "unit": one.image.quantity.value,
-        "map": [[_short(value) for value in row] for row in one.image.nats.tolist()],
+        "map": [[short(value) for value in row] for row in one.image.values.tolist()],
         "words": [
-            {"word": word, "relevance": _short(value)}
+            {"word": word, "relevance": short(value)}
             for word, value in zip(one.text.words, one.text.by_word().tolist(), strict=True)
         ],
         "loss": {
-            "image": [_short(value) for value in one.image_trace.loss],
-            "text": [_short(value) for value in one.text_trace.loss],
+            "image": [short(value) for value in one.image_trace.loss],
+            "text": [short(value) for value in one.text_trace.loss],
         },
     }
 
@@ -221,8 +277,8 @@ def _attribution(image: ImageAudit, one: Attribution) -> Json:
 def _finding(one: Finding) -> Json:
     return {
         **asdict(one.measurement),
-        "value": _short(one.measurement.value),
-        "threshold": _short(one.threshold),
+        "value": short(one.measurement.value),
+        "threshold": short(one.threshold),
         "severity": one.severity.value,
         "claim": one.claim,
         "limits": one.limits,
@@ -235,7 +291,7 @@ def _raised(cohort: Cohort, kind: Raised) -> Json:
         "check": kind.check,
         "quantity": kind.quantity,
         "severity": kind.severity.value,
-        "threshold": _short(kind.threshold),
+        "threshold": short(kind.threshold),
         "share": _interval(share_interval(len(kind.found), len(kind.measured))),
         "studies": kind.studies,
         "prompts": [
@@ -254,28 +310,28 @@ def _distribution(values: Sequence[float]) -> Json:
     quantiles = (one.low, one.lower, one.median, one.upper, one.high)
     return {
         "count": one.count,
-        "quantiles": dict(zip(("p5", "p25", "p50", "p75", "p95"), map(_short, quantiles), strict=True)),
+        "quantiles": dict(zip(("p5", "p25", "p50", "p75", "p95"), map(short, quantiles), strict=True)),
         "mean": _interval(mean_interval(values)),
     }
 
 
 def _interval(one: Interval) -> Json:
-    ends = None if one.ends is None else [_short(end) for end in one.ends]
-    return {"count": one.count, "value": _short(one.value), "interval": ends}
+    ends = None if one.ends is None else [short(end) for end in one.ends]
+    return {"count": one.count, "value": short(one.value), "interval": ends}
 
 
 def _measurement_line(key: tuple[str, str], one: Measurement, limit: float | None) -> Sequence[object]:
-    what = (one.check, one.quantity, one.against, _short(one.value))
+    what = (one.check, one.quantity, one.against, short(one.value))
     return (*key, "measurement", one.subject, "", "", *what, "" if limit is None else limit, "")
 
 
 def _finding_line(key: tuple[str, str], finding: Finding) -> Sequence[object]:
     one = finding.measurement
-    what = (one.check, one.quantity, one.against, _short(one.value), _short(finding.threshold), finding.severity.value)
+    what = (one.check, one.quantity, one.against, short(one.value), short(finding.threshold), finding.severity.value)
     return (*key, "finding", one.subject, "", "", *what)
 
 
-def _short(value: float) -> float | None:
+def short(value: float) -> float | None:
     """A number with the digits that float32 has; None for what is not finite, which JSON cannot say."""
     return float(f"{value:.{_DIGITS}g}") if math.isfinite(value) else None
 
@@ -288,10 +344,5 @@ def _csv(lines: Iterable[Sequence[object]]) -> str:
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(COLUMNS)
-    writer.writerows([[_cell(cell) for cell in line] for line in lines])
+    writer.writerows([[cell(value) for value in line] for line in lines])
     return stream.getvalue()
-
-
-def _cell(value: object) -> object:
-    """A cell; text that a spreadsheet would take for a formula gets an apostrophe before it."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value

@@ -98,7 +98,7 @@ def _numbers(style: Style, image: ImageAudit, figures: Figures, attribution: Att
 
 def _solver(style: Style, attribution: Attribution) -> list[Flowable]:
     image, text = attribution.image_trace, attribution.text_trace
-    highest = (float(attribution.image.nats.max(initial=0)), float(attribution.text.by_word().max(initial=0)))
+    highest = (float(attribution.image.values.max(initial=0)), float(attribution.text.by_word().max(initial=0)))
     quantity, words = attribution.image.quantity, style.words
     say = words.say
     nats = quantity is Quantity.NATS

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from reportlab.platypus import CondPageBreak, Flowable, KeepTogether, Spacer
 
-from medaudit.figures.wording import NOTHING
+from medaudit.figures.wording import NOTHING, moment
 from medaudit.records import ImageAudit, StudyAudit
 from medaudit.records.review import Answer, Decision, Meaning, SignedReview, Subject
 from medaudit.report.contents import Contents
@@ -39,7 +39,7 @@ def _signed(contents: Contents, signed: SignedReview) -> list[Flowable]:
     pairs = [
         (say("review.name"), signed.printed_name),
         (say("review.meaning"), say(f"review.meaning.{signed.meaning.value}")),
-        (say("review.date"), f"{signed.signed_at} UTC"),
+        (say("review.date"), moment(signed.signed_at)),
         (say("review.edition"), str(signed.edition)),
         *([(say("review.amendment"), signed.amendment)] if signed.amendment else []),
         (say("review.conclusion"), signed.review.conclusion or NOTHING),

@@ -1,11 +1,21 @@
 """What a report shows of the records, and in which order; nothing here draws."""
 
 from collections.abc import Iterable, Mapping
+from functools import partial
 
 import yaml
 
 from medaudit.errors import StoreError
-from medaudit.records import Attribution, Finding, ImageAudit, Measurement, PromptKind, RunRecord, StudyAudit
+from medaudit.records import (
+    Attribution,
+    Finding,
+    ImageAudit,
+    Measurement,
+    PromptKind,
+    RunRecord,
+    StudyAudit,
+    gravest_first,
+)
 
 
 def explained(image: ImageAudit) -> tuple[Attribution, ...]:
@@ -14,9 +24,19 @@ def explained(image: ImageAudit) -> tuple[Attribution, ...]:
 
 
 def first_shown(image: ImageAudit) -> Attribution | None:
-    """The prompt whose map stands on the first page: the first finding prompt, else the first there is."""
-    findings = (one for one in image.attributions if one.prompt.kind is PromptKind.FINDING)
-    return next(findings, next(iter(image.attributions), None))
+    """The prompt whose map stands on the first page.
+
+    The finding prompt that the gravest finding is about; where there is none, the one that lies furthest above its
+    negation (or the controls), so that the page shows what the model sees; else the first prompt there is.
+    """
+    asked = {one.prompt.text: one for one in image.attributions if one.prompt.kind is PromptKind.FINDING}
+    told = (asked[one.measurement.subject] for one in gravest_first(image.findings) if one.measurement.subject in asked)
+    return next(told, max(asked.values(), key=partial(_margin, image), default=next(iter(image.attributions), None)))
+
+
+def _margin(image: ImageAudit, one: Attribution) -> float:
+    margins = image.margins(one)
+    return next((value for value in (margins.negated, margins.control) if value is not None), one.similarity)
 
 
 def all_findings(audit: StudyAudit) -> tuple[tuple[Finding, str], ...]:

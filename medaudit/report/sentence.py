@@ -81,7 +81,7 @@ def shaded_sentence(
     """
     decimals = max(2, 2 - math.floor(math.log10(scale.maximum_nats)))
     return ShadedSentence(
-        _wrapped([chip for word in words for chip in _chips(word, signs(number(word.nats, decimals)), width)], width),
+        _wrapped([chip for word in words for chip in _chips(word, signs(number(word.value, decimals)), width)], width),
         width,
     )
 

@@ -4,9 +4,7 @@ from reportlab.lib.colors import Color
 from reportlab.platypus import Flowable, Spacer, Table
 
 from medaudit.figures.orientation import edge_letters
-from medaudit.figures.wording import (
-    leading_first,
-)
+from medaudit.figures.wording import leading_first, sentences
 from medaudit.records import Attribution, Finding, ImageAudit
 from medaudit.report.canvas import Bookmark
 from medaudit.report.catalogue import Catalogue
@@ -104,9 +102,7 @@ def about_model(contents: Contents) -> list[Flowable]:
     style, notes = contents.style, contents.run.model.notes
     if not notes:
         return []
-    text = style.rich(
-        [(f"{style.words.say('cohort.about')}  ", INK), (cut(" \u00b7 ".join(notes), _CLAIM), None)], "body"
-    )
+    text = style.rich([(f"{style.words.say('cohort.about')}  ", INK), (cut(sentences(notes), _CLAIM), None)], "body")
     return [Spacer(0, 6), panel([text], style.width, INK)]
 
 
@@ -192,17 +188,18 @@ def map_and_bar(
 
 def notes(style: Style, image: ImageAudit) -> list[Flowable]:
     """What a reader must know of this image."""
-    return [style.text(style.words.say("study.note", note=note), "caption") for note in image.record.notes]
+    said = [style.text(style.words.say("study.note", note=note), "caption") for note in image.record.notes]
+    return [Spacer(0, 6), *said] if said else []
 
 
 def map_caption(words: Catalogue, image: ImageAudit, attribution: Attribution, figures: Figures) -> str:
     """What the colours, the line and the hatching of a map mean."""
     level = half(figures.scale)
-    reached = float(attribution.image.nats.max())
+    reached = float(attribution.image.values.max())
     unit = figures.scale.quantity.value
     line = words.say("map.line" if reached > level else "map.no_line", level=words.number(level), unit=unit)
     says = [words.say("map.colours", scale=words.scale(figures.scale, "token")), line]
-    lowest = float(attribution.image.nats.min())
+    lowest = float(attribution.image.values.min())
     if lowest < 0:
         says.append(words.say("map.negative", lowest=words.number(lowest), unit=unit))
     if not image.grid_map.sees_everything():

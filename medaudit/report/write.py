@@ -10,12 +10,14 @@ from pathlib import Path
 
 from reportlab.platypus.doctemplate import LayoutError as PageError
 
-from medaudit.errors import MedauditError
+from medaudit.errors import MedauditError, UsageError
+from medaudit.records.cohort import CohortAudit
 from medaudit.records.review import SignedReview
-from medaudit.report.cohort import Cohort, exclusions
+from medaudit.report.cohort import Cohort, Exemplar, exclusions
 from medaudit.report.cohort_pdf import cohort_pdf
+from medaudit.report.fhir import study_fhir
 from medaudit.report.html import cohort_html, study_html
-from medaudit.report.layout import Layout, find_layout
+from medaudit.report.layout import Layout, find_layout, with_logo
 from medaudit.report.plain import cohort_csv, cohort_json, study_csv, study_json
 from medaudit.report.study_pdf import study_pdf
 from medaudit.store.audit_store import AuditStore
@@ -28,6 +30,9 @@ REPORTS = "reports"
 """Folder of the reports inside the audit folder."""
 
 COHORT = "cohort"
+
+ILLUSTRATED = 2
+"""Findings over all studies that are shown with pictures."""
 """Name of the report of all studies, without its ending; no study's code is one word of lower-case letters."""
 
 
@@ -38,6 +43,17 @@ class Format(StrEnum):
     HTML = "html"
     JSON = "json"
     CSV = "csv"
+    FHIR = "fhir"
+
+    @property
+    def ending(self) -> str:
+        """Of a file's name, without its dot."""
+        return "fhir.json" if self is Format.FHIR else self.value
+
+    @property
+    def has_cohort(self) -> bool:
+        """Whether there is a report of all studies in this form."""
+        return self is not Format.FHIR
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +68,7 @@ class ReportOutcome:
 
 
 def write_study_report(store: AuditStore, code: str, layout: Layout, folder: Path, form: Format = Format.PDF) -> Path:
-    """Write ``<study code>.<form>`` so that a kill at any instant leaves the old file, the new one, or none.
+    """Write ``<study code>.<ending>`` so that a kill at any instant leaves the old file, the new one, or none.
 
     Raises
     ------
@@ -68,8 +84,9 @@ def write_study_report(store: AuditStore, code: str, layout: Layout, folder: Pat
         Format.HTML: lambda: study_html(run, audit, layout).encode(),
         Format.JSON: lambda: study_json(run, audit).encode(),
         Format.CSV: lambda: study_csv(run, audit).encode(),
+        Format.FHIR: lambda: study_fhir(run, audit, _signed(store.folder, code), store.study_digest(code)).encode(),
     }
-    return _replace(folder / f"{code}.{form}", made[form]())
+    return _replace(folder / f"{code}.{form.ending}", made[form]())
 
 
 def write_cohort_report(store: AuditStore, layout: Layout, folder: Path, form: Format = Format.PDF) -> Path:
@@ -77,12 +94,17 @@ def write_cohort_report(store: AuditStore, layout: Layout, folder: Path, form: F
 
     Raises
     ------
+    UsageError
+        There is no report of all studies in this form.
     StoreError
         The store cannot be read.
     OSError
         The file cannot be written.
 
     """
+    if not form.has_cohort:
+        msg = f"format {form}: each study has a report in this form, all studies together have none"
+        raise UsageError(msg)
     cohort = read_cohort(store, folder, form)
     made = {
         Format.PDF: lambda: cohort_pdf(cohort, layout),
@@ -94,7 +116,9 @@ def write_cohort_report(store: AuditStore, layout: Layout, folder: Path, form: F
 
 
 def read_cohort(store: AuditStore, folder: Path, form: Format = Format.PDF) -> Cohort:
-    """All studies of an audit; reads no arrays. Study reports of ``form`` are looked for in ``folder``.
+    """All studies of an audit, and of a PDF the arrays of the few that show a finding over all studies best.
+
+    Study reports of ``form`` are looked for in ``folder``.
 
     Raises
     ------
@@ -102,15 +126,37 @@ def read_cohort(store: AuditStore, folder: Path, form: Format = Format.PDF) -> C
         The store cannot be read.
 
     """
-    studies, files = store.worklist(), store.files()
+    studies, files, across = store.worklist(), store.files(), store.cohort_audit()
     return Cohort(
         run=store.run(),
         studies=studies,
         rows=store.cohort(),
         fates=Counter(file.fate for file in files),
         exclusions=exclusions(files),
+        signed=_signed(store.folder),
+        across=across,
+        exemplars=_exemplars(store, across) if across is not None and form is Format.PDF else {},
         documents=frozenset(one.study for one in studies if (folder / f"{one.study}.{form}").is_file()),
     )
+
+
+def _exemplars(store: AuditStore, across: CohortAudit) -> dict[tuple[str, str], tuple[Exemplar, ...]]:
+    """Of the weightiest findings that name a prompt, the first image of each study that shows it best."""
+    found: dict[tuple[str, str], tuple[Exemplar, ...]] = {}
+    for measured in (finding.measurement for finding in across.findings):
+        key = (measured.subject, measured.against)
+        if len(found) == ILLUSTRATED:
+            break
+        if not measured.subject or key in found:
+            continue
+        images = [store.image(study, store.images(study)[0].image) for study in measured.examples]
+        found[key] = tuple(
+            Exemplar(image, one)
+            for image in images
+            for one in image.attributions
+            if one.prompt.text == measured.subject
+        )
+    return found
 
 
 def write_reports(
@@ -118,6 +164,7 @@ def write_reports(
     *,
     studies: Iterable[str] | None = None,
     layout_name: str | None = None,
+    logo: Path | None = None,
     form: Format = Format.PDF,
     on_study: Callable[[str], None] | None = None,
 ) -> ReportOutcome:
@@ -131,6 +178,8 @@ def write_reports(
         Codes of the studies, and then no report of all; every finished study by default.
     layout_name
         Name of a shipped layout, or path of a ``.yaml`` file; the run's own by default.
+    logo
+        A PNG or JPEG in the place of the layout's own.
     form
         The kind of file.
     on_study
@@ -139,16 +188,18 @@ def write_reports(
     Raises
     ------
     LayoutError
-        There is no such layout, or it is wrong.
+        There is no such layout, it is wrong, or the file is no logo.
     StoreError
         The store cannot be read at all.
 
     """
     layout = _layout(store, layout_name)
+    if logo is not None:
+        layout = with_logo(layout, logo)
     folder = store.folder / REPORTS
     codes = [summary.study for summary in store.worklist()] if studies is None else list(studies)
     jobs = [(code, partial(write_study_report, store, code, layout, folder, form)) for code in codes]
-    if studies is None and codes:
+    if studies is None and codes and form.has_cohort:
         jobs.append((COHORT, partial(write_cohort_report, store, layout, folder, form)))
     return _written(jobs, on_study)
 
@@ -180,8 +231,8 @@ def _written(jobs: Iterable[tuple[str, Callable[[], Path]]], on_job: Callable[[s
     return ReportOutcome(tuple(written), tuple(failed))
 
 
-def _signed(folder: Path, code: str) -> tuple[SignedReview, ...]:
-    """The signed reviews of a study that lie in the audit folder; none where nobody has reviewed there."""
+def _signed(folder: Path, code: str | None = None) -> tuple[SignedReview, ...]:
+    """The signed reviews of a study, or of all, that lie in the audit folder; none where nobody has reviewed there."""
     if not (folder / REVIEWS).is_file():
         return ()
     with open_reviews(folder) as reviews:

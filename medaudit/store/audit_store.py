@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -9,12 +10,20 @@ from typing import Self
 import sqlalchemy as sa
 
 from medaudit.errors import StoreError
+from medaudit.records.cohort import CohortAudit
 from medaudit.records.finding import Severity
 from medaudit.records.image import ImageRecord
 from medaudit.records.provenance import FileFate, FileRecord, RunRecord
 from medaudit.records.study import ImageAudit, StudyAudit, StudyRecord
 from medaudit.store import rows, schema
 from medaudit.store.arrays import array_path, fingerprint, read_arrays, write_arrays
+from medaudit.store.cohort_rows import (
+    CohortMaterial,
+    as_embedding,
+    read_cohort_audit,
+    read_material,
+    write_cohort_audit,
+)
 from medaudit.store.database import refusing, revision, sqlite_engine, upgrade
 from medaudit.store.digest import audit_digest, study_digest
 from medaudit.store.placed import CohortRows, read_cohort
@@ -192,6 +201,21 @@ class AuditStore:
         with self._reading() as connection:
             return read_cohort(connection)
 
+    def cohort_material(self) -> CohortMaterial:
+        """What the checks across studies compare beside :meth:`cohort`; reads no arrays."""
+        with self._reading() as connection:
+            return read_material(connection)
+
+    def save_cohort_audit(self, audit: CohortAudit) -> None:
+        """Write what was measured over all studies in the place of an earlier one; one transaction."""
+        with refusing("what was measured over all studies cannot be written"), self._engine.begin() as connection:
+            write_cohort_audit(connection, audit)
+
+    def cohort_audit(self) -> CohortAudit | None:
+        """What was measured over all studies; None before the end of the first run."""
+        with self._reading() as connection:
+            return read_cohort_audit(connection)
+
     def element(self, keyword: str) -> Mapping[str, str]:
         """The value of an element by study: the study's own, else that of its first image."""
         with self._reading() as connection:
@@ -234,9 +258,15 @@ class AuditStore:
             found = _of(connection, schema.image, study, image)
             if not found:
                 raise StoreError(_no_such("image", f"{image} in study {study}"))
-            elements, attributions, measurements, findings = (
+            elements, attributions, measurements, findings, observations = (
                 _of(connection, table, study, image)
-                for table in (schema.image_element, schema.attribution, schema.measurement, schema.finding)
+                for table in (
+                    schema.image_element,
+                    schema.attribution,
+                    schema.measurement,
+                    schema.finding,
+                    schema.observation,
+                )
             )
         row = found[0]
         arrays = read_arrays(array_path(self.folder, study, image), row["arrays_sha256"], study, image)
@@ -247,7 +277,25 @@ class AuditStore:
             attributions=tuple(rows.to_attribution(attribution, arrays) for attribution in attributions),
             measurements=tuple(rows.to_measurement(measurement) for measurement in measurements),
             findings=tuple(rows.to_finding(finding) for finding in findings),
+            observations=tuple(rows.to_observation(observation) for observation in observations),
+            embedding=as_embedding(row["embedding"]),
+            sentences={
+                one["prompt"]: vector for one in attributions if (vector := as_embedding(one["embedding"])) is not None
+            },
         )
+
+    def same_picture(self, picture: ImageRecord) -> tuple[str, str] | None:
+        """(study, image) of the first image with these very stored pixels; None where the audit has none.
+
+        Two audits have codes of their own: that two images are the same picture, only their pixels say.
+        """
+        column = schema.image.c
+        same = (column.pixel_sha256 == picture.pixel_sha256, column.frame == picture.frame)
+        size = (column.rows == picture.rows, column.columns == picture.columns)
+        query = sa.select(column.study, column.image).where(*same, *size).order_by(column.study, column.position)
+        with self._reading() as connection:
+            found = connection.execute(query).first()
+        return None if found is None else (found.study, found.image)
 
     def study(self, code: str) -> StudyAudit:
         """A study with everything in it, equal to what was saved.
@@ -319,9 +367,11 @@ def _write_study(connection: sa.Connection, audit: StudyAudit, fingerprints: Seq
         key = {"study": study, "image": image.record.image}
         _insert(connection, schema.image, [rows.from_image(image, position, arrays_sha256)])
         _insert(connection, schema.image_element, rows.from_elements(image.record.elements, **key))
-        _insert(connection, schema.attribution, rows.placed([*map(rows.from_attribution, image.attributions)], **key))
+        asked = [rows.from_attribution(one, image.sentences.get(one.prompt.text)) for one in image.attributions]
+        _insert(connection, schema.attribution, rows.placed(asked, **key))
         _insert(connection, schema.measurement, rows.placed([*map(rows.from_measurement, image.measurements)], **key))
         _insert(connection, schema.finding, rows.placed([*map(rows.from_finding, image.findings)], **key))
+        _insert(connection, schema.observation, rows.placed([asdict(one) for one in image.observations], **key))
 
 
 def _write_files(connection: sa.Connection, files: Iterable[FileRecord]) -> None:

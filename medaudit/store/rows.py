@@ -8,6 +8,7 @@ import numpy as np
 import sqlalchemy as sa
 from numpy.typing import NDArray
 
+from medaudit.records.cohort import Observation
 from medaudit.records.finding import Finding, Measurement, Severity
 from medaudit.records.geometry import AxisMap, GridMap, TokenGrid
 from medaudit.records.image import ImageRecord, ReadingCopy
@@ -24,6 +25,7 @@ from medaudit.records.relevance import (
 )
 from medaudit.records.study import ImageAudit
 from medaudit.store.arrays import Arrays
+from medaudit.store.cohort_rows import Embedding, as_text
 
 Row = dict[str, Any]
 Read = sa.RowMapping
@@ -100,6 +102,7 @@ def from_image(audit: ImageAudit, position: int, arrays_sha256: str) -> Row:
         "window_width": window[1],
         "inverted": copy.inverted,
         "arrays_sha256": arrays_sha256,
+        "embedding": as_text(audit.embedding),
     }
 
 
@@ -141,8 +144,8 @@ def to_grid_map(fields: Mapping[str, Any]) -> GridMap:
     )
 
 
-def from_attribution(attribution: Attribution) -> Row:
-    """All of an attribution but its arrays; a row of ``attribution`` without its key."""
+def from_attribution(attribution: Attribution, embedding: Embedding | None = None) -> Row:
+    """All of an attribution but its arrays, and its prompt's embedding; a row of ``attribution`` without its key."""
     text = attribution.text
     return {
         "prompt": attribution.prompt.text,
@@ -165,6 +168,7 @@ def from_attribution(attribution: Attribution) -> Row:
         "image_residual": attribution.image_trace.residual,
         "text_quantity": text.quantity.value,
         "text_residual": attribution.text_trace.residual,
+        "embedding": as_text(embedding),
     }
 
 
@@ -190,7 +194,7 @@ def to_attribution(row: Read, arrays: Arrays) -> Attribution:
         ),
         text=TokenRelevance(
             tokens=tuple(row["tokens"]),
-            nats=arrays[_name(position, "text")],
+            values=arrays[_name(position, "text")],
             words=tuple(row["words"]),
             word_of_token=tuple(row["word_of_token"]),
             quantity=Quantity(row["text_quantity"]),
@@ -237,6 +241,11 @@ def to_finding(row: Read) -> Finding:
     )
 
 
+def to_observation(row: Read) -> Observation:
+    """Back from a row of ``observation``."""
+    return Observation(row["source"], row["name"], row["value"])
+
+
 def placed(rows: Sequence[Row], **key: str) -> list[Row]:
     """Rows with their key: the codes, and the position in the sequence."""
     return [{**row, **key, "position": position} for position, row in enumerate(rows)]
@@ -248,8 +257,8 @@ def arrays_of(audit: ImageAudit) -> Arrays:
     if audit.reading_copy.values is not None:
         named["values"] = audit.reading_copy.values
     for position, attribution in enumerate(audit.attributions):
-        named[_name(position, "image")] = attribution.image.nats
-        named[_name(position, "text")] = attribution.text.nats
+        named[_name(position, "image")] = attribution.image.values
+        named[_name(position, "text")] = attribution.text.values
         named[_name(position, "image_loss")] = _float64(attribution.image_trace.loss)
         named[_name(position, "text_loss")] = _float64(attribution.text_trace.loss)
     return named

@@ -22,7 +22,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeDecorator
 
-REVISIONS = ("0001", "0002", "0003")
+REVISIONS = ("0001", "0002", "0003", "0004")
 """Every schema that ever was, oldest first; the last is the one below. See migrations/versions."""
 
 
@@ -143,6 +143,7 @@ image = Table(
     Column("window_width", Float),
     Column("inverted", Boolean, nullable=False),
     _text("arrays_sha256"),
+    Column("embedding", Text, nullable=False, server_default=""),
     _of_study(),
 )
 
@@ -183,6 +184,19 @@ attribution = Table(
     Column("image_residual", Float),
     Column("text_quantity", String, nullable=False, server_default="nats"),
     Column("text_residual", Float),
+    Column("embedding", Text, nullable=False, server_default=""),
+    _of_image(),
+)
+
+observation = Table(
+    "observation",
+    metadata,
+    _key("study"),
+    _key("image"),
+    _place(),
+    Column("source", String, nullable=False),
+    _text("name"),
+    _number("value"),
     _of_image(),
 )
 
@@ -217,6 +231,42 @@ finding = Table(
     _text("limits"),
     _text("advice"),
     _of_image(),
+)
+
+# What was measured over all studies together: made anew whenever the audit goes on.
+cohort = Table(
+    "cohort", metadata, _place(), Column("studies", Integer, nullable=False), _number("level"), _json("notes")
+)
+
+cohort_measurement = Table(
+    "cohort_measurement",
+    metadata,
+    _place(),
+    Column("check_name", String, nullable=False),
+    Column("quantity", String, nullable=False),
+    _number("value"),
+    _text("subject"),
+    _text("against"),
+    Column("members", Integer, nullable=False),
+    Column("others", Integer, nullable=False),
+    Column("low", Float),
+    Column("high", Float),
+    Column("p", Float),
+    Column("q", Float),
+    _json("examples"),
+)
+
+cohort_finding = Table(
+    "cohort_finding",
+    metadata,
+    _place(),
+    Column("measurement", Integer, nullable=False),
+    _number("threshold"),
+    Column("severity", String, nullable=False),
+    _text("claim"),
+    _text("limits"),
+    _text("advice"),
+    ForeignKeyConstraint(["measurement"], ["cohort_measurement.position"], ondelete="CASCADE"),
 )
 
 # ``study`` is no foreign key: a file may belong to a study that failed and has no row.

@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from medaudit.records import FileRecord, ImageAudit, Severity
+from medaudit.records import CohortAudit, FileRecord, ImageAudit, Severity
 from medaudit.records.review import SignedReview
 from medaudit.store.audit_store import AuditStore
 from medaudit.store.placed import CohortRows
@@ -16,6 +16,7 @@ from medaudit.store.verification import open_reviews
 from medaudit.store.worklist import Facets, Search, StudySummary
 from medaudit.viewer import panes
 from medaudit.viewer.people import Person
+from medaudit.viewer.second import Second
 from medaudit.viewer.settings import Settings
 
 # A page redraws at every key stroke of a search; a running audit adds a study every few seconds.
@@ -34,6 +35,11 @@ class Session:
     def folder(self) -> str:
         """The audit folder."""
         return str(self.settings.folder)
+
+    @property
+    def compare(self) -> str | None:
+        """The folder of the second audit."""
+        return None if self.settings.compare is None else str(self.settings.compare)
 
     @property
     def reviews(self) -> ReviewStore:
@@ -99,6 +105,12 @@ def cohort_rows(folder: str) -> CohortRows:
     return open_store(folder).cohort()
 
 
+@st.cache_resource(max_entries=2, ttl=_SLOW_SECONDS, show_spinner=False)
+def cohort_audit(folder: str) -> CohortAudit | None:
+    """What was measured over all studies together, at most a minute old."""
+    return open_store(folder).cohort_audit()
+
+
 @st.cache_resource(max_entries=8, ttl=_SLOW_SECONDS, show_spinner=False)
 def element(folder: str, keyword: str) -> Mapping[str, str]:
     """The value of an element by study, at most a minute old."""
@@ -113,6 +125,15 @@ def image(folder: str, study: str, code: str) -> ImageAudit:
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
-def image_data(folder: str, study: str, code: str) -> dict[str, Any]:
+def second(compare: str, folder: str, study: str, code: str) -> Second | None:
+    """The same picture in a second audit; None where that audit does not have it."""
+    store = open_store(compare)
+    place = store.same_picture(image(folder, study, code).record)
+    return None if place is None else Second(store.run(), image(compare, *place))
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def image_data(folder: str, study: str, code: str, compare: str | None = None) -> dict[str, Any]:
     """What the browser gets of an image."""
-    return panes.image_data(image(folder, study, code))
+    other = second(compare, folder, study, code) if compare else None
+    return panes.image_data(image(folder, study, code), other)

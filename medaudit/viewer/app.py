@@ -11,7 +11,7 @@ from medaudit.viewer import access, markup
 from medaudit.viewer.access import Session
 from medaudit.viewer.cohort_view import show_cohort
 from medaudit.viewer.files_view import show_files
-from medaudit.viewer.login import current_person
+from medaudit.viewer.login import current_person, show_person
 from medaudit.viewer.run_view import show_run
 from medaudit.viewer.settings import Settings
 from medaudit.viewer.state import close_study, current_study, keep_choices
@@ -56,7 +56,8 @@ def main(settings: Settings) -> None:
 def _show_overview(session: Session) -> None:
     run = access.open_store(session.folder).run()
     with st.container(key="top", horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
-        st.html(markup.brand(run), width="content")
+        st.html(markup.brand(run), width="stretch")
+        show_person(session.person)
         page = st.segmented_control("Page", list(_PAGES), key="page", label_visibility="collapsed")
     _PAGES[page or "Worklist"](session)
 

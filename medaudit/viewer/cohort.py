@@ -1,47 +1,15 @@
 """The cohort page's numbers and files, from the records alone. Nothing here draws."""
 
 import csv
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from io import StringIO
-from itertools import combinations
 from typing import Any
 
-from medaudit.metrics.kappa import cohen_kappa
+from medaudit.figures.spreadsheet import cell
 from medaudit.records import PromptKind, Severity
-from medaudit.records.review import Decision, SignedReview, Target
+from medaudit.records.review import SignedReview
 from medaudit.store.placed import PlacedFinding, PlacedScore
-
-# What a spreadsheet takes for a formula (OWASP, CSV injection).
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
-
-
-@dataclass(frozen=True, slots=True)
-class Agreement:
-    """Two readers on the targets that both decided: how many, the share of equal decisions, and Cohen's kappa."""
-
-    first: str
-    second: str
-    cases: int
-    equal: float
-    kappa: float | None
-
-
-def agreements(signed: Iterable[SignedReview]) -> tuple[Agreement, ...]:
-    """Every pair of readers that decided on a common target, by the latest edition of each study."""
-    by_reader: dict[str, dict[tuple[str, Target], Decision]] = defaultdict(dict)
-    latest = {(one.review.study, one.review.reader): one.review for one in signed}
-    for (study, reader), review in latest.items():
-        by_reader[reader] |= {(study, one.target): one.decision for one in review.answers if one.decision}
-    found = []
-    for first, second in combinations(sorted(by_reader), 2):
-        common = sorted(by_reader[first].keys() & by_reader[second].keys())
-        if common:
-            ones, others = ([by_reader[name][case] for case in common] for name in (first, second))
-            equal = sum(one is other for one, other in zip(ones, others, strict=True)) / len(common)
-            found.append(Agreement(first, second, len(common), equal, cohen_kappa(ones, others)))
-    return tuple(found)
 
 
 def finding_counts(findings: Iterable[PlacedFinding]) -> Mapping[tuple[str, str, Severity], int]:
@@ -67,17 +35,18 @@ def score_values(scores: Iterable[PlacedScore], groups: Mapping[str, str] | None
     ]
 
 
-def score_chart(values: Sequence[Mapping[str, Any]], colours: Sequence[str]) -> dict[str, Any]:
-    """A Vega-Lite chart: the distribution of similarities by prompt, one box a subgroup."""
+def score_chart(values: Sequence[Mapping[str, Any]], colours: Sequence[str], ink: str) -> dict[str, Any]:
+    """A Vega-Lite chart: the distribution of similarities by prompt, one box a subgroup; ``ink`` is that of text."""
     groups = sorted({one["group"] for one in values})
     return {
         "mark": {"type": "boxplot", "extent": "min-max", "size": 10, "rule": {"color": "#8b98a1"}},
         "encoding": {
-            "y": {"field": "prompt", "type": "nominal", "title": None, "axis": {"labelLimit": 420}},
+            "y": {"field": "prompt", "type": "nominal", "title": None, "axis": {"labelLimit": 420, "labelColor": ink}},
             "x": {
                 "field": "similarity",
                 "type": "quantitative",
                 "title": "cosine similarity",
+                "axis": {"labelColor": ink, "titleColor": ink},
                 "scale": {"zero": False},
             },
             "yOffset": {"field": "group", "type": "nominal"},
@@ -98,12 +67,8 @@ def csv_text(header: Sequence[str], rows: Iterable[Sequence[object]]) -> bytes:
     stream = StringIO(newline="")
     writer = csv.writer(stream)
     writer.writerow(header)
-    writer.writerows([_cell(value) for value in row] for row in rows)
+    writer.writerows([cell(value) for value in row] for row in rows)
     return stream.getvalue().encode("utf-8-sig")
-
-
-def _cell(value: object) -> object:
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
 
 
 def scores_csv(scores: Iterable[PlacedScore]) -> bytes:

@@ -7,8 +7,10 @@ from pathlib import Path
 import streamlit as st
 
 from medaudit.figures.wording import NOTHING, count_of, number, words_of
+from medaudit.metrics.readers import agreements, decisions
 from medaudit.viewer import access, cohort, markup
 from medaudit.viewer.access import Session
+from medaudit.viewer.across_view import show_across
 from medaudit.viewer.panels import FATES, fate_counts
 from medaudit.viewer.people import Role
 from medaudit.viewer.state import ANY
@@ -27,6 +29,7 @@ def show_cohort(session: Session) -> None:
     if not access.cohort_rows(folder).scores:
         st.info("No study is finished yet.", icon=":material/hourglass_empty:")
         return
+    show_across(folder)
     left, right = st.columns([3, 4], gap="large")
     with left:
         _show_findings(folder)
@@ -64,13 +67,14 @@ def _show_scores(folder: str) -> None:
     groups = None if group in (None, ANY) else access.element(folder, group)
     values = cohort.score_values(access.cohort_rows(folder).scores, groups)
     colours = _LIGHT_COLOURS if is_light() else _DARK_COLOURS
-    st.vega_lite_chart(values, cohort.score_chart(values, colours), width="stretch")
+    chart = cohort.score_chart(values, colours, str(st.get_option("theme.textColor")))
+    st.vega_lite_chart(values, chart, width="stretch")
     st.html(markup.line(f"{markup.SIMILARITY} A box spans the middle half, its line the whole range.", "ma-small"))
 
 
 def _show_agreement(session: Session) -> None:
     st.html(markup.section("Agreement of readers"))
-    pairs = cohort.agreements(access.signed(session.folder, session.settings.database))
+    pairs = agreements(decisions(access.signed(session.folder, session.settings.database)))
     if not pairs:
         st.html(markup.line("No two readers have signed decisions on the same finding or map.", "ma-small"))
         return

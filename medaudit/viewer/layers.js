@@ -24,9 +24,16 @@ class Layers {
       canvas.getContext("2d").putImageData(rgba, 0, 0);
       return canvas;
     };
-    const beside = this.position === null || this.look.beside === "picture" ? null : Number(this.look.beside);
-    this.layers = [make(beside), this.position === null ? null : make(this.position)];
+    this.layers = [make(this.mapOn(0)), this.position === null ? null : make(this.position)];
     this.draw();
+  }
+
+  // Place of the map on the left (0) or the right pane (1); null where the bare picture is shown.
+  mapOn(index) {
+    if (this.position === null || index) return this.position;
+    const { beside } = this.look;
+    if (beside === "picture") return null;
+    return beside === "second" ? this.image.maps[this.position].second : Number(beside);
   }
 
   greys() {
@@ -54,7 +61,7 @@ class Layers {
 
   field(position) {
     if (!this.fields.has(position)) {
-      const { height, width, axes, maps } = this.image, [rows, columns] = axes, map = maps[position];
+      const { height, width, axes, maps } = this.image, map = maps[position], [rows, columns] = axes[map.axes];
       const values = new Float32Array(height * width).fill(NaN), tokens = map.tokens, across = map.columns;
       const last = tokens.length / across - 1;
       for (let y = 0; y < height; y++) {
@@ -76,7 +83,9 @@ class Layers {
   lay(rgba, position) {
     const { height, width, colours, maps } = this.image, values = this.field(position);
     const most = maps[position][this.look.scale], table = colours[this.look.colours];
-    const opacity = this.look.opacity / 100, threshold = this.look.threshold;
+    // A second audit's map is cut at the same share of its own scale, which may have another unit.
+    const threshold = (this.look.threshold * maps[position].common) / maps[this.position].common;
+    const opacity = this.look.opacity / 100;
     const period = Math.max(4, Math.round(Math.max(height, width) / HATCH_PER_SIDE));
     for (let y = 0, i = 0; y < height; y++) {
       for (let x = 0; x < width; x++, i++) {

@@ -14,11 +14,22 @@ from medaudit.figures.wording import (
     SIMILARITY_IS,
     SIMILARITY_IS_NOT,
     margin,
+    moment,
     number,
+    sentences,
     words_of,
 )
 from medaudit.figures.words import Colour, shade_words, tint
-from medaudit.records import FileRecord, Finding, ImageAudit, RunRecord, Severity, TokenRelevance, gravest_first
+from medaudit.records import (
+    CohortFinding,
+    FileRecord,
+    Finding,
+    ImageAudit,
+    RunRecord,
+    Severity,
+    TokenRelevance,
+    gravest_first,
+)
 from medaudit.records.review import SignedReview
 from medaudit.store.review_store import Status
 from medaudit.viewer.panels import FATES, KINDS, NOTHING_CROSSED, Score
@@ -94,7 +105,7 @@ def shaded_words(text: TokenRelevance, scale: ColourScale, paper: Colour) -> str
     """The sentence with its words shaded by their nats, each with its number below it."""
     words = "".join(
         f'<span class="ma-word"><span style="background: rgb{word.rgb}; color: rgb{word.ink}">'
-        f"{escape(word.word)}</span><small>{escape(number(word.nats, 2))}</small></span>"
+        f"{escape(word.word)}</span><small>{escape(number(word.value, 2))}</small></span>"
         for word in shade_words(text, scale, paper)
     )
     return f'<p class="ma-words">{words}</p>' if words else line("The method gives no relevance of words here.")
@@ -144,23 +155,43 @@ def _score_row(row: Score, low: float, high: float, *, chosen: bool) -> str:
 
 
 def finding_cards(findings: Iterable[Finding]) -> str:
-    """Findings, gravest first: claim, number against threshold, what it does not show, advice."""
-    return "".join(_finding_card(finding) for finding in gravest_first(findings))
+    """Findings, gravest first: claim, number against threshold, what it does not show, advice.
+
+    Those of one check that say the same of themselves share a card.
+    """
+    cards: dict[tuple[Severity, str, str], list[Finding]] = {}
+    for finding in gravest_first(findings):
+        cards.setdefault((finding.severity, finding.limits, finding.advice), []).append(finding)
+    return "".join(_finding_card(*same, alike) for same, alike in cards.items())
 
 
-def _finding_card(finding: Finding) -> str:
+def _finding_card(severity: Severity, limits: str, advice: str, findings: Sequence[Finding]) -> str:
+    claims = "".join(
+        f'<p class="ma-claim">{escape(one.claim)}</p><p class="ma-measured">{escape(_measured(one))}</p>'
+        for one in findings
+    )
+    parts = [("What this does not show", limits), ("What to do", advice)]
+    more = "".join(f"<dt>{escape(name)}</dt><dd>{escape(text)}</dd>" for name, text in parts if text)
+    return f'<article class="ma-card ma-edge-{severity.value}">{chip(severity)}{claims}<dl>{more}</dl></article>'
+
+
+def cohort_card(finding: CohortFinding) -> str:
+    """A finding over all studies: claim, what it does not show, advice."""
+    parts = [("What this does not show", finding.limits), ("What to do", finding.advice)]
+    more = "".join(f"<dt>{escape(name)}</dt><dd>{escape(text)}</dd>" for name, text in parts)
+    claim = f'<p class="ma-claim">{escape(finding.claim)}</p>'
+    return (
+        f'<article class="ma-card ma-edge-{finding.severity.value}">{chip(finding.severity)}{claim}'
+        f"<dl>{more}</dl></article>"
+    )
+
+
+def _measured(finding: Finding) -> str:
     one = finding.measurement
     against = f" against “{one.against}”" if one.against else ""
-    measured = (
+    return (
         f"{words_of(one.check)}, {words_of(one.quantity)}: {number(one.value)} "
         f"(threshold {number(finding.threshold)}) for “{one.subject}”{against}"
-    )
-    parts = [("What this does not show", finding.limits), ("What to do", finding.advice)]
-    more = "".join(f"<dt>{escape(name)}</dt><dd>{escape(text)}</dd>" for name, text in parts if text)
-    return (
-        f'<article class="ma-card ma-edge-{finding.severity.value}">{chip(finding.severity)}'
-        f'<p class="ma-claim">{escape(finding.claim)}</p><p class="ma-measured">{escape(measured)}</p>'
-        f"<dl>{more}</dl></article>"
     )
 
 
@@ -225,7 +256,7 @@ def study_title(study: str, elements: str, place: int | None, of: int) -> str:
 
 def about_model(notes: Iterable[str]) -> str:
     """What is known of the model, in one slim line: everything on the page is read in the light of it."""
-    return f'<p class="ma-about"><b>About this model</b> {escape(" · ".join(notes))}</p>'
+    return f'<p class="ma-about"><b>About this model</b> {escape(sentences(notes))}</p>'
 
 
 def verdict(findings: Sequence[Finding]) -> str:
@@ -260,33 +291,38 @@ def signed_list(signed: Iterable[SignedReview]) -> str:
 
 def _signed_card(one: SignedReview) -> str:
     decided = [answer for answer in one.review.answers if answer.decision]
+    several = len({answer.target.image for answer in decided}) > 1
     rows = "".join(
-        f"<dt>{escape(answer.target.subject.value)} {answer.target.position + 1} on {escape(answer.target.image)}</dt>"
-        f"<dd>{escape(answer.decision.value if answer.decision else NOTHING)}"
+        f"<dt>{escape(answer.target.subject.value)} {answer.target.position + 1}"
+        + (f" on {escape(answer.target.image)}</dt>" if several else "</dt>")
+        + f"<dd>{escape(answer.decision.value if answer.decision else NOTHING)}"
         + (f": {escape(answer.reason.value)}" if answer.reason else "")
         + (f". {escape(answer.text)}" if answer.text else "")
         + "</dd>"
         for answer in decided
     )
-    head = f"{one.printed_name}, {one.signed_at}, {one.meaning.value}; edition {one.edition} by {one.review.reader}"
+    signature = f"{one.printed_name}, {moment(one.signed_at)}, {one.meaning.value}"
+    head = f"{signature}; edition {one.edition} by {one.review.reader}"
     why = f"Amended: {one.amendment}" if one.amendment else ""
     return (
-        f'<article class="ma-card"><p class="ma-claim">{escape(head)}</p>'
+        f'<article class="ma-card ma-signed"><p class="ma-claim">{escape(head)}</p>'
         + (line(why, "ma-small") if why else "")
         + (line(one.review.conclusion) if one.review.conclusion else "")
         + f"<dl>{rows}</dl>{line(f'Record {one.record_sha256[:16]}…', 'ma-small')}</article>"
     )
 
 
-def plain_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table of text; every column but the first is of numbers."""
-    heads = "".join(f"<th{_numeric(place)}>{escape(name)}</th>" for place, name in enumerate(header))
+def plain_table(header: Sequence[str], rows: Iterable[Sequence[str]], words: int = 1) -> str:
+    """A table of text; every column after the first ``words`` is of numbers."""
+    heads = "".join(f"<th{_numeric(place - words)}>{escape(name)}</th>" for place, name in enumerate(header))
     body = "".join(
-        "<tr>" + "".join(f"<td{_numeric(place)}>{escape(cell)}</td>" for place, cell in enumerate(row)) + "</tr>"
+        "<tr>"
+        + "".join(f"<td{_numeric(place - words)}>{escape(cell)}</td>" for place, cell in enumerate(row))
+        + "</tr>"
         for row in rows
     )
     return f'<table class="ma-table"><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>'
 
 
 def _numeric(place: int) -> str:
-    return ' class="ma-num"' if place else ""
+    return ' class="ma-num"' if place >= 0 else ""

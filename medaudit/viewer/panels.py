@@ -5,7 +5,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from medaudit.figures.orientation import edge_letters
-from medaudit.figures.wording import LEADING_ELEMENTS, by, count_of, leading_first, number, report_mark, words_of
+from medaudit.figures.wording import (
+    LEADING_ELEMENTS,
+    by,
+    count_of,
+    leading_first,
+    number,
+    report_mark,
+    sentences,
+    words_of,
+)
 from medaudit.records import (
     Attribution,
     FileFate,
@@ -148,7 +157,7 @@ def run_facts(run: RunRecord) -> Mapping[str, str]:
         "Model input": f"{by(*model.input_size)} pixels, {by(*model.grid)} tokens",
         "Licence": model.licence,
         **{f"sha256 of {name}": digest for name, digest in model.files.items()},
-        "Notes on the model": "; ".join(model.notes),
+        "Notes on the model": sentences(model.notes),
         "Pipeline": run.pipeline_name,
         "Pipeline digest": run.pipeline_digest,
         "Seed": str(run.seed),

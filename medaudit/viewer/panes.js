@@ -48,7 +48,7 @@ class Bench extends Layers {
       this.center = [data.image.width / 2, data.image.height / 2];
       this.fields = new Map();
       this.look.threshold = 0;
-      this.look.beside = "picture";
+      this.look.beside = data.image.maps.some((map) => map.from) ? "second" : "picture";
       this.offer();
     }
     Object.assign(this, { position: data.position, regions: data.regions, writes: data.writes });
@@ -58,7 +58,9 @@ class Bench extends Layers {
 
   offer() {
     const { image, named } = this;
-    this.fill(named.beside, [["picture", "Picture"], ...image.maps.map((map, index) => [String(index), map.prompt])]);
+    const own = image.maps.flatMap((map, index) => (map.from ? [] : [[String(index), map.prompt]]));
+    const second = own.length < image.maps.length ? [["second", "The same prompt, second audit"]] : [];
+    this.fill(named.beside, [["picture", "Picture"], ...second, ...own]);
     this.fill(named.colours, Object.keys(image.colours).map((name) => [name, name]));
     const window = image.values;
     for (const one of this.root.querySelectorAll(".of-window")) one.hidden = !window;
@@ -132,9 +134,8 @@ class Bench extends Layers {
   }
 
   pane(canvas, index) {
-    const beside = this.look.beside === "picture" || this.position === null ? null : Number(this.look.beside);
-    const position = index ? this.position : beside;
-    const what = position === null ? "Picture" : `Map over the picture: ${this.image.maps[position].prompt}`;
+    const position = this.mapOn(index), map = this.image.maps[position];
+    const what = !map ? "Picture" : `${map.from ? "Second audit" : "Map over the picture"}: ${map.prompt}`;
     canvas.previousElementSibling.textContent = what;
     canvas.previousElementSibling.title = what;
     canvas.setAttribute("aria-label", `${what}. ${this.image.sides}`);
@@ -179,7 +180,7 @@ class Bench extends Layers {
       Object.assign(context, { strokeStyle: colour, lineWidth: line });
       context.stroke();
     };
-    if (this.image.seen && index === 0) {
+    if (this.image.seen && index === 0 && !this.image.maps[this.mapOn(0)]?.from) {
       const [top, bottom, left, right] = this.image.seen;
       path([[top, left], [top, right], [bottom, right], [bottom, left]].map((point) => this.toImage(point)),
         { colour: "#ffffffd8", dash: [6, 4], line: 1 });
@@ -226,7 +227,9 @@ class Bench extends Layers {
     scale.querySelector("canvas").getContext("2d").putImageData(ramp, 0, 0);
     const whose = this.look.scale === "common" ? ", common to all prompts of this image" : ", for this prompt alone";
     const unseen = this.image.seen ? " Hatched: cropped away before the model saw the picture." : "";
-    scale.querySelector("p").textContent = `0 to ${short(most)} ${map.unit}${whose}.${unseen}`;
+    const left = view === "both" ? this.image.maps[this.mapOn(0)] : null;
+    const other = left?.from ? ` At the left, of the second audit: 0 to ${short(left[this.look.scale])} ${left.unit}.` : "";
+    scale.querySelector("p").textContent = `0 to ${short(most)} ${map.unit}${whose}.${other}${unseen}`;
   }
 
   // ---- Hands ---------------------------------------------------------------------------------------------------
@@ -375,9 +378,10 @@ class Bench extends Layers {
     const [row, column] = this.toStored(point).map(Math.round), place = y * width + x;
     const said = [`row ${row}, column ${column}`];
     if (this.values) said.push(`value ${short(this.values[place] * this.image.values.slope + this.image.values.intercept)}`);
-    if (this.position !== null) {
-      const value = this.field(this.position)[place];
-      said.push(Number.isNaN(value) ? "not seen by the model" : `${short(value)} ${this.map.unit}`);
+    const position = this.mapOn(this.canvases.indexOf(canvas)) ?? this.position;
+    if (position !== null) {
+      const value = this.field(position)[place];
+      said.push(Number.isNaN(value) ? "not seen by the model" : `${short(value)} ${this.image.maps[position].unit}`);
     }
     return (readout.textContent = said.join(" \u00b7 "));
   }

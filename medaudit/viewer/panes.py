@@ -17,6 +17,7 @@ from medaudit.figures.orientation import edge_letters
 from medaudit.records import GridMap, ImageAudit, ReadingCopy
 from medaudit.records.review import Region
 from medaudit.viewer import pictures
+from medaudit.viewer.second import Second
 
 COLOURMAPS = ("plasma", "inferno", "viridis", "cividis")
 """Perceptually uniform and brighter with more relevance; the first is that of the PDF."""
@@ -28,9 +29,20 @@ _FASTEST = 1
 _NOTHING_SEEN = -1
 
 
-def image_data(audit: ImageAudit) -> dict[str, Any]:
-    """What the browser gets of an image: pixels, geometry and every map, as plain data."""
+def image_data(audit: ImageAudit, second: Second | None = None) -> dict[str, Any]:
+    """What the browser gets of an image: pixels, geometry and every map, as plain data.
+
+    The maps of a second audit follow those of the first, each known to the map of the same prompt as its ``second``.
+    Every audit saw the picture through axes of its own.
+    """
     copy, record = audit.reading_copy, audit.record
+    maps = [_map(audit, position) for position in range(len(audit.attributions))]
+    seconds: list[dict[str, Any]] = []
+    for one, sent in zip(audit.attributions, maps, strict=True):
+        place = None if second is None else second.place_of(one)
+        if second is not None and place is not None:
+            sent["second"] = len(maps) + len(seconds)
+            seconds.append(_map(second.audit, place) | {"axes": 1, "from": second.name(place)})
     letters = edge_letters(record.patient_orientation)
     return {
         "image": record.image,
@@ -45,8 +57,8 @@ def image_data(audit: ImageAudit) -> dict[str, Any]:
         "spacingSays": "mm" if record.pixel_spacing else "mm at the detector",
         "seen": None if audit.grid_map.sees_everything() else audit.grid_map.seen,
         "values": _values(copy, CT_WINDOWS if record.elements.get("Modality") == "CT" else ()),
-        "axes": _axes(audit.grid_map, copy.shape),
-        "maps": [_map(audit, position) for position in range(len(audit.attributions))],
+        "axes": [_axes(one.grid_map, copy.shape) for one in (audit, *((second.audit,) if second else ()))],
+        "maps": maps + seconds,
         "colours": {name: _table(name) for name in COLOURMAPS},
     }
 
@@ -108,10 +120,13 @@ def _map(audit: ImageAudit, position: int) -> dict[str, Any]:
     return {
         "prompt": one.prompt.text,
         "unit": f"{one.image.quantity.value} per token",
-        "columns": one.image.nats.shape[1],
-        "tokens": [float(f"{value:.7g}") for value in one.image.nats.ravel().tolist()],
+        "columns": one.image.values.shape[1],
+        "tokens": [float(f"{value:.7g}") for value in one.image.values.ravel().tolist()],
         "own": own.maximum_nats,
         "common": common.maximum_nats,
+        "axes": 0,
+        "from": "",
+        "second": None,
     }
 
 

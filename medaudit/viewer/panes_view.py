@@ -7,6 +7,7 @@ import streamlit as st
 
 from medaudit.records.review import Review
 from medaudit.viewer import access, panes
+from medaudit.viewer.access import Session
 
 _HERE = Path(__file__).parent
 
@@ -30,7 +31,7 @@ _NOTE = st.components.v2.component(
 
 
 def show_panes(
-    folder: str,
+    session: Session,
     place: tuple[str, str],
     position: int | None,
     review: Review,
@@ -48,7 +49,7 @@ def show_panes(
 
     data = {
         "key": f"{study}/{code}",
-        "image": access.image_data(folder, study, code),
+        "image": access.image_data(session.folder, study, code, session.compare),
         "position": position,
         "regions": panes.region_data(review.regions, code),
         "writes": edit is not None,

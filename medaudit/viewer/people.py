@@ -9,14 +9,19 @@ from pathlib import Path
 from typing import ClassVar
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from medaudit.errors import UsageError
-from medaudit.yamlfile import read_text, read_yaml
+from medaudit.yamlfile import quoted, read_text, read_yaml
 
 SECONDS_TO_SIGN = 300
 """A login this fresh counts as the credential entered again."""
 
+SECONDS_TO_STAY = 12 * 3600
+"""A login this old reads nothing more: a browser left open in a reading room is no standing invitation."""
+
+_SECRET_LETTERS = 32  # whoever guesses the secret can write a login of their own
+_LIBRARIES = ("authlib", "httpx")
 _AUTH_KEYS = ("redirect_uri", "cookie_secret", "client_id", "client_secret", "server_metadata_url")
 
 
@@ -34,6 +39,15 @@ class Roles(BaseModel):
     model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid", frozen=True)
 
     people: dict[str, Role] = Field(min_length=1)
+
+    @field_validator("people")
+    @classmethod
+    def _small(cls, people: dict[str, Role]) -> dict[str, Role]:
+        for address in people:
+            if address != address.casefold():
+                msg = f"expected addresses in small letters; got {quoted(address)}"
+                raise ValueError(msg)
+        return people
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +71,10 @@ class Person:
     def may_sign(self, now: float) -> bool:
         """Whether a login is fresh enough to sign without another."""
         return self.login_at is not None and 0 <= now - self.login_at <= SECONDS_TO_SIGN
+
+    def may_stay(self, now: float) -> bool:
+        """Whether what they proved still holds for reading."""
+        return self.login_at is None or now - self.login_at <= SECONDS_TO_STAY
 
 
 def read_roles(path: Path) -> Roles:
@@ -98,7 +116,13 @@ def check_login(secrets: Path | None) -> str:
     if missing:
         msg = f"{secrets.name}: [auth] lacks {', '.join(missing)}"
         raise UsageError(msg)
-    if importlib.util.find_spec("authlib") is None:
+    if len(str(auth["cookie_secret"])) < _SECRET_LETTERS:
+        msg = (
+            f"{secrets.name}: [auth] cookie_secret: expected {_SECRET_LETTERS} random letters or more, for instance "
+            "from python -c 'import secrets; print(secrets.token_urlsafe(32))'"
+        )
+        raise UsageError(msg)
+    if any(importlib.util.find_spec(library) is None for library in _LIBRARIES):
         msg = "--roles needs the extra login: pip install 'medaudit[login]'"
         raise UsageError(msg)
     host = urlsplit(str(auth["redirect_uri"])).hostname

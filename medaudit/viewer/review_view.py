@@ -185,7 +185,7 @@ def _show_signing(session: Session, desk: Desk, audit: ImageAudit) -> None:
             return
         if session.person.credential == "login" and not session.person.may_sign(time.time()):
             st.html(markup.line("Log in again to sign: a signature needs a login of the last five minutes.", "ma-note"))
-            st.button("Log out", on_click=st.logout, key="login again")
+            st.button("Log in again", on_click=st.login, key="login again")
             return
         with st.form("sign", border=False):
             st.text_input("Printed name", key="printed name")

@@ -9,7 +9,9 @@ from types import FrameType
 from typing import NoReturn
 
 from medaudit.errors import UsageError
+from medaudit.store.audit_store import AuditStore
 from medaudit.store.verification import open_reviews
+from medaudit.store.worklist import Search
 from medaudit.viewer.people import check_login, read_roles
 from medaudit.viewer.settings import Settings
 
@@ -78,13 +80,15 @@ def serve(
     StoreError
         The folder holds no audit that can be opened, or the reviews cannot be.
     UsageError
-        The port is no TCP port, or the login or the roles cannot work.
+        The port is no TCP port, the login or the roles cannot work, or the second audit shows no picture of the first.
 
     """
     if port is not None and not 1 <= port <= 65535:
         msg = f"port: expected 1 to 65535; got {port}"
         raise UsageError(msg)
     open_reviews(settings.folder, settings.database).close()  # says what is wrong here rather than in a browser
+    if settings.compare is not None:
+        _check_compared(settings.folder, settings.compare)
     hosts = [ADDRESS, "localhost"]
     if settings.roles is not None:
         read_roles(settings.roles)
@@ -123,6 +127,18 @@ def command(
     flags += [f"--server.allowedHosts={host}" for host in hosts]
     app = Path(__file__).with_name("app.py")
     return [sys.executable, "-m", "streamlit", "run", str(app), *flags, "--", settings.argument()]
+
+
+def _check_compared(folder: Path, other: Path) -> None:
+    """Refuse a second audit that could show nothing, before anybody waits for a page."""
+    with AuditStore.open(folder) as store, AuditStore.open(other) as second:
+        if folder.resolve() == other.resolve():
+            msg = "--compare: expected another audit; got the same folder twice"
+            raise UsageError(msg)
+        pictures = (image for study in store.find(Search()) for image in store.images(study))
+        if not any(second.same_picture(picture) for picture in pictures):
+            msg = "--compare: the two audits have no picture in common: no stored pixels are the same"
+            raise UsageError(msg)
 
 
 def _end(number: int, _frame: FrameType | None) -> NoReturn:

@@ -68,7 +68,7 @@ def _show_blind(session: Session, study: str, audit: ImageAudit, desk: Desk) -> 
 
 def _show_panes(session: Session, audit: ImageAudit, position: int | None, desk: Desk) -> None:
     place = (audit.record.study, audit.record.image)
-    show_panes(session.folder, place, position, desk.review, desk.change if session.person.writes else None)
+    show_panes(session, place, position, desk.review, desk.change if session.person.writes else None)
     seen = "" if audit.grid_map.sees_everything() or position is None else " Dashed: what the model saw."
     window = (
         "The window acts on the modality values of the reading copy; the map stays that of the picture as displayed "
@@ -139,17 +139,18 @@ def _choose_prompt(audit: ImageAudit, desk: Desk) -> int:
 
 
 def _show_bench(session: Session, audit: ImageAudit, position: int | None, desk: Desk) -> None:
-    """Pictures beside what is said of them; below each other on a narrow screen (style.css)."""
+    """Pictures and what is said of them beside the desk; below each other on a narrow screen (style.css)."""
     with st.container(key="bench"):
-        pictured, said = st.columns([7, 4], gap="large")
+        pictured, decided = st.columns([5, 2], gap="medium")
     with pictured, st.container(key="pictures"):
         _show_panes(session, audit, position, desk)
         if position is not None:
             _show_similarity(audit, position)
-    with said:
-        show_desk(session, desk, audit)
+            _show_second(session, audit, position)
         cards = markup.finding_cards(audit.findings) or markup.line(markup.NO_FINDING, "ma-note")
         st.html(markup.section("Findings on this image") + cards)
+    with decided:
+        show_desk(session, desk, audit)
 
 
 def _show_similarity(audit: ImageAudit, position: int) -> None:
@@ -158,6 +159,22 @@ def _show_similarity(audit: ImageAudit, position: int) -> None:
     words = words_scale(tuple(one.text for one in audit.attributions))
     bar = markup.colour_bar(words, pictures.scale_sentence(words, "word", common=True), paper())
     st.html(markup.section("Words it rests on") + markup.shaded_words(attribution.text, words, paper()) + bar)
+
+
+def _show_second(session: Session, audit: ImageAudit, position: int) -> None:
+    """What the second audit says of the same picture and prompt; its similarity is of its own model."""
+    if session.compare is None:
+        return
+    second = access.second(session.compare, session.folder, audit.record.study, audit.record.image)
+    place = None if second is None else second.place_of(audit.attributions[position])
+    st.html(markup.section("Second audit"))
+    if second is None:
+        st.html(markup.line("It does not hold this picture: no stored pixels are the same.", "ma-note"))
+    elif place is None:
+        st.html(markup.line("It was not asked this prompt.", "ma-note"))
+    else:
+        scored = panels.scores(second.audit)[place]
+        st.html(markup.line(second.name(place)) + markup.score_panel(scored))
 
 
 def _show_tables(audit: ImageAudit, position: int | None) -> None:

@@ -127,8 +127,8 @@ def test_a_map_is_the_same_to_the_bit_alone_and_in_company_in_any_order(model, i
     for prompt in PROMPTS:
         (alone,) = method.explain(model, image, [prompt], noise)
         for other in (together[prompt], backwards[prompt]):
-            assert np.array_equal(alone.image.nats, other.image.nats)
-            assert np.array_equal(alone.text.nats, other.text.nats)
+            assert np.array_equal(alone.image.values, other.image.values)
+            assert np.array_equal(alone.text.values, other.text.values)
             assert alone.similarity == other.similarity
 
 
@@ -138,8 +138,8 @@ def test_prompts_that_share_a_pass_get_the_maps_that_they_get_alone(model, image
     for batch in (0, 2):  # the prompts differ in length: their texts share a pass under a mask
         shared = M2IB(M2IBSettings(steps=4, samples=3, batch=batch)).explain(model, image, PROMPTS, noise)
         for one, two in zip(alone, shared, strict=True):
-            assert np.allclose(one.image.nats, two.image.nats, rtol=1e-3)
-            assert np.allclose(one.text.nats, two.text.nats, rtol=1e-3)
+            assert np.allclose(one.image.values, two.image.values, rtol=1e-3)
+            assert np.allclose(one.text.values, two.text.values, rtol=1e-3)
 
 
 def test_seed_image_and_prompt_each_draw_other_noise(model, image):
@@ -147,7 +147,7 @@ def test_seed_image_and_prompt_each_draw_other_noise(model, image):
     (base,) = method.explain(model, image, PROMPTS[:1], Noise(0, "a"))
     for noise in (Noise(1, "a"), Noise(0, "b")):
         (other,) = method.explain(model, image, PROMPTS[:1], noise)
-        assert not np.array_equal(base.image.nats, other.image.nats)
+        assert not np.array_equal(base.image.values, other.image.values)
     assert Noise(0, "a").seed_for("x", "image") != Noise(0, "a").seed_for("y", "image")
     assert Noise(0, "a").seed_for("x", "image") != Noise(0, "a").seed_for("x", "text")
 
@@ -167,13 +167,13 @@ def test_the_model_is_given_back_as_it_was(model, image):
 
 def test_an_attribution_says_what_it_was_made_with(model, image):
     (item,) = M2IB(M2IBSettings(steps=4, samples=2)).explain(model, image, PROMPTS[:1], Noise(11, "a"))
-    assert item.image.nats.shape == (14, 14)
+    assert item.image.values.shape == (14, 14)
     assert item.settings["image_block"] == 1
     assert item.image_trace.seed == 11
     assert len(item.image_trace.loss) == 3
     assert item.image_trace.loss[-1] < item.image_trace.loss[0]
     assert item.text.words == ("radiograph", "with", "fluid")
-    assert item.image_trace.capacity_nats > float(item.image.nats.sum())  # the class token carries some
+    assert item.image_trace.capacity_nats > float(item.image.values.sum())  # the class token carries some
 
 
 @pytest.mark.parametrize(("block", "resolved"), [(9, 9), (-3, 9), (-12, 0)])

@@ -8,7 +8,7 @@ import torch
 
 from medaudit.attribution.adam import AdamPlan, solve_by_adam, solve_for_capacity
 from medaudit.attribution.bottleneck import blocked_at_price, capacity, capacity_of_blocked, price
-from medaudit.attribution.fixed_point import solve_by_fixed_point
+from medaudit.attribution.fixed_point import START, STRIDE, solve_by_fixed_point
 from medaudit.attribution.m2ib import M2IBSettings, solve
 from medaudit.attribution.problem import Problem, Sampler
 from medaudit.metrics.agreement import rank_correlation
@@ -85,9 +85,9 @@ def test_both_ways_to_write_the_capacity_agree():
 
 @pytest.mark.parametrize("per_token", [True, False])
 def test_the_fixed_point_is_a_plain_reading_of_its_derivation(problem, per_token):
-    """No quadratic: the root by bisection, the whole suffix for every token."""
+    """No quadratic: the root by bisection, the whole suffix for every token; prices turn, and strides bind."""
     made = problem(samples=2)
-    found = solve_by_fixed_point(made, 3, damping=0.5, per_token=per_token)
+    found = solve_by_fixed_point(made, 6, damping=0.5, per_token=per_token)
 
     half = stream(0)((1, *made.hidden.states.shape[1:])).double()
     noise = torch.stack([half[0], -half[0]])
@@ -97,20 +97,33 @@ def test_the_fixed_point_is_a_plain_reading_of_its_derivation(problem, per_token
     def pooled(values):
         return values.mean(-1, keepdim=True) if per_token else values
 
-    passed = torch.full_like(pooled(x), 0.5)
-    owed = 0.002 * pooled(1 / (1 - passed) - (1 - passed) + passed * x**2)
-    for _ in range(3):
+    def due(share):
+        return pooled(1 / (1 - share) - (1 - share) + share * x**2)
+
+    passed = torch.full_like(pooled(x), 0.8)
+    owed, gains, shares = 0.002 * due(passed), [], torch.full_like(passed, 0.5)
+    bound = 0
+    for _ in range(6):
         given = passed.clone().requires_grad_()
         z = (given * x + (1 - given) * noise) * made.statistics.deviation + made.statistics.mean
         after = made.tower.head(made.tower.run(made.hidden.with_states(z), BLOCK + 1, made.tower.depth))
         (gain,) = torch.autograd.grad((after @ made.target[0]).mean(), [given])
-        owed = 0.5 * owed + 0.5 * x.numel() * gain / shared
-        low, high = torch.zeros_like(given), torch.ones_like(given)
+        gains.append(x.numel() * gain / shared - owed)
+        if len(gains) > 1:
+            shares = torch.where(gains[-1] * gains[-2] < 0, 1 / (1 / shares + 1), shares)
+        wanted = owed + shares * gains[-1]
+        least, most = 0.002 * due(passed - 0.2), 0.002 * due((passed + 0.2).clamp(max=1 - 1e-6))
+        owed = torch.minimum(torch.maximum(wanted, least), most)
+        bound += int((owed != wanted).sum())
+        low, high = torch.zeros_like(given), torch.full_like(given, 1 - 1e-6)
         for _ in range(60):
             middle = (low + high) / 2
-            below = pooled(1 / (1 - middle) - (1 - middle) + middle * x**2) < owed / 0.002
+            below = due(middle) < owed / 0.002
             low, high = torch.where(below, middle, low), torch.where(below, high, middle)
         passed = low.detach()
+    assert bound
+    assert (shares < 0.5).any()
+    assert (shares == 0.5).any()
     kl = -0.5 * (1 + torch.log((1 - passed) ** 2) - (passed * x) ** 2 - (1 - passed) ** 2)
     assert torch.allclose(found.nats[0].double(), kl.sum(-1), rtol=1e-4, atol=1e-4)
 
@@ -126,6 +139,24 @@ def test_rounds_come_as_low_as_a_converged_optimiser_in_a_sixth_of_its_passes(pr
     assert two < one + 0.01 * abs(one)
     assert rank_correlation(slow.nats[0], fast.nats[0]) > 0.8
     assert len(slow.loss[0]) > 6 * len(fast.loss[0])
+
+
+def test_a_round_moves_no_lambda_further_than_its_stride(problem):
+    found = [solve_by_fixed_point(problem(beta=2e-5, common=False), rounds, per_token=True) for rounds in range(1, 8)]
+    passed = torch.stack([one.passed for one in found])
+    moved = (passed[1:] - passed[:-1]).abs()
+    assert moved.max() <= STRIDE + 1e-9
+    assert moved.max() > 0.9 * STRIDE  # it binds
+    assert (passed[0] - START).abs().max() <= STRIDE + 1e-9
+
+
+def test_noise_alone_moves_later_rounds_less(problem):
+    """Each price that turns round becomes a mean over rounds: what a round still changes shrinks, with fresh noise."""
+    found = [
+        solve_by_fixed_point(problem(beta=0.02, common=False), rounds, per_token=True) for rounds in (6, 7, 30, 31)
+    ]
+    early, late = ((found[i + 1].passed - found[i].passed).abs().mean() for i in (0, 2))
+    assert late < early / 2
 
 
 def test_rounds_bring_the_loss_and_the_residual_down(problem):

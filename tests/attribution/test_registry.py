@@ -46,8 +46,8 @@ def test_a_prompts_result_is_the_same_to_the_bit_alone_in_company_and_in_any_ord
     for prompt in PROMPTS[:2]:
         (alone,) = method.explain(model32, picture32, [prompt], NOISE)
         for other in (together[prompt], backwards[prompt]):
-            assert np.array_equal(alone.image.nats, other.image.nats)
-            assert np.array_equal(alone.text.nats, other.text.nats)
+            assert np.array_equal(alone.image.values, other.image.values)
+            assert np.array_equal(alone.text.values, other.text.values)
 
 
 @every_method
@@ -56,13 +56,13 @@ def test_a_result_says_what_it_is(name, model32, picture32):
     (one,) = small(name).explain(model32, picture32, PROMPTS[:1], NOISE)
     assert one.method == name
     assert one.image.quantity is one.text.quantity is info.quantity
-    assert one.image.nats.shape == (14, 14)
+    assert one.image.values.shape == (14, 14)
     assert one.text.words == (("radiograph", "of", "fluid") if "text" in info.sides else ())
     assert one.image_trace.seed == 5
     if info.quantity in (Quantity.NATS, Quantity.GRADIENT):
-        assert one.image.nats.min() >= 0
+        assert one.image.values.min() >= 0
     if name != "constant":
-        assert np.ptp(one.image.nats) > 0
+        assert np.ptp(one.image.values) > 0
     with torch.no_grad():
         read = model32.tokenize(one.prompt.text)
         expected = model32.vision.encode(picture32.pixels) @ model32.text.encode(read.ids).T
@@ -72,7 +72,7 @@ def test_a_result_says_what_it_is(name, model32, picture32):
 @every_method
 def test_only_methods_that_say_so_draw_noise(name, model32, picture32):
     one, other = (
-        small(name).explain(model32, picture32, PROMPTS[:1], Noise(seed, "a"))[0].image.nats for seed in (0, 1)
+        small(name).explain(model32, picture32, PROMPTS[:1], Noise(seed, "a"))[0].image.values for seed in (0, 1)
     )
     assert np.array_equal(one, other) != METHODS[name].info.noise
 
@@ -101,8 +101,8 @@ def test_the_size_of_a_batch_changes_a_map_by_rounding_alone(name, model32, pict
         build_method(name, SMALL.get(name, {}) | {"batch": batch}).explain(model32, picture32, PROMPTS[:1], NOISE)[0]
         for batch in (5, 64)
     ]
-    assert np.allclose(maps[0].image.nats, maps[1].image.nats, atol=1e-4 * np.abs(maps[1].image.nats).max())
-    assert np.allclose(maps[0].text.nats, maps[1].text.nats, atol=1e-4 * np.abs(maps[1].text.nats).max())
+    assert np.allclose(maps[0].image.values, maps[1].image.values, atol=1e-4 * np.abs(maps[1].image.values).max())
+    assert np.allclose(maps[0].text.values, maps[1].text.values, atol=1e-4 * np.abs(maps[1].text.values).max())
 
 
 class MeanTower(Tower):
@@ -153,8 +153,8 @@ def with_vision(model, kind):
 @every_method
 def test_a_head_that_reads_all_tokens_is_served(name, model32, picture32):
     (one,) = small(name).explain(with_vision(model32, MeanTower), picture32, PROMPTS[:1], NOISE)
-    assert np.isfinite(one.image.nats).all()
-    assert name == "constant" or np.ptp(one.image.nats) > 0
+    assert np.isfinite(one.image.values).all()
+    assert name == "constant" or np.ptp(one.image.values) > 0
 
 
 @every_method

@@ -28,7 +28,7 @@ def advantages(case):
 def test_the_map_of_what_the_model_looks_at_beats_all_controls(model_that_looks_at, case_of, spotted):
     case = case_of(model_that_looks_at(LOOKED_AT), spotted, nats=LOOKED_AT, prompts=PROMPTS, depth=Depth.FULL)
     found = advantages(case)
-    assert set(found) == {"kept_advantage", "insertion_advantage", "deletion_advantage"}
+    assert set(found) == {"kept_advantage", "insertion_advantage", "deletion_advantage", "road_advantage"}
     assert min(found.values()) > 0.02
 
 
@@ -50,3 +50,11 @@ def test_drop_and_increase_are_two_sides_of_one_change(model_that_looks_at, case
         found = {one.quantity: one.value for one in faithfulness.measure(case)}
         assert (found["confidence_drop"] > 0) != (found["confidence_increase"] == 1)
         assert (found["confidence_increase"] == 1) == (weights.sum() < 0)
+
+
+def test_taken_away_least_first_or_most_first_a_constant_map_is_the_same(model_that_looks_at, case_of, spotted):
+    case = case_of(model_that_looks_at(LOOKED_AT), spotted, nats=np.ones((14, 14)), prompts=PROMPTS, depth=Depth.FULL)
+    (own,) = (one.value for one in faithfulness.measure(case) if one.quantity == "road_advantage")
+    assert own <= 0
+    again = [one.value for one in faithfulness.measure(case) if one.quantity == "road_advantage"]
+    assert again == [own]

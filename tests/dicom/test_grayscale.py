@@ -223,6 +223,41 @@ def test_agrees_with_dcmtk(shipped, name):
     assert np.abs(ours - by_dcmtk(shipped / name, "+Wi", "1")).max() <= 1
 
 
+def with_palette(make, pixels, first, presentation="COLOR"):
+    """Colours for the stored values from ``first`` on, as perfusion and flow are laid over a grey picture."""
+    tables = {
+        f"{name}PaletteColorLookupTable{part}": value
+        for name in ("Red", "Green", "Blue")
+        for part, value in (("Descriptor", [4, first, 16]), ("Data", bytes(8)))
+    }
+    return make(pixels=pixels, PixelPresentation=presentation, **tables)
+
+
+@pytest.mark.parametrize("presentation", ["COLOR", "MIXED"])
+@pytest.mark.parametrize(("pixels", "first"), [(RAMP, 12), (RAMP.astype(np.int16) - 14, -2)])
+def test_under_a_supplemental_palette_the_grey_part_is_shown_right(make, pixels, first, presentation):
+    found = shown(with_palette(make, pixels, first, presentation))
+    grey = np.minimum(np.arange(16), 11).reshape(4, 4) / 11
+    assert found.values == pytest.approx(grey, abs=1e-6)
+    assert "4 pixels of a supplemental palette in white instead of their colours" in found.description
+    low = int(pixels.min())
+    assert f"full range {low} .. {low + 11}" in found.description
+    ranked = shown(with_palette(make, pixels, first, presentation), VoiPolicy("percentiles", percentiles=(0, 100)))
+    assert ranked.values == pytest.approx(grey, abs=1e-6)
+
+
+def test_a_palette_without_its_pixel_presentation_is_no_supplement(make):
+    found = shown(with_palette(make, RAMP, 12, "MONOCHROME"))
+    assert "full range 0 .. 15" in found.description
+    assert "palette" not in found.description
+
+
+def test_a_picture_of_colours_alone_is_white(make):
+    found = shown(with_palette(make, RAMP, 0))
+    assert (found.values == 1).all()
+    assert "16 pixels of a supplemental palette" in found.description
+
+
 @needs_dcmtk
 @pytest.mark.parametrize("window", [(40, 400), (-600, 1500), (100, 7)])
 def test_agrees_with_dcmtk_on_a_pipeline_window(shipped, window):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from medaudit.dicom.negation import Mention, assertion_of, mentions
+from medaudit.dicom.negation import Mention, assertion_of, assertion_of_term, mentions
 from medaudit.records import Assertion
 
 AFFIRMED = (
@@ -149,3 +149,20 @@ def test_every_mention_has_its_own_assertion():
 @pytest.mark.parametrize("text", ["", ".", "No.", "no " * 2000, "may not be " * 500 + "excluded", "(" * 5000])
 def test_odd_text_is_answered_quickly(text):
     assert assertion_of(text) in Assertion
+
+
+@pytest.mark.parametrize(
+    ("sentence", "term", "expected"),
+    [
+        ("A left chest drain is in place.", "chest drain", Assertion.AFFIRMED),
+        ("Two chest drains remain.", "chest drain", Assertion.AFFIRMED),
+        ("No chest drain.", "chest drain", Assertion.NEGATED),
+        ("Possible small pneumothorax, no effusion.", "pneumothorax", Assertion.UNCERTAIN),
+        ("Possible small pneumothorax, no effusion.", "effusion", Assertion.NEGATED),
+        ("Chest drain removed; no drain is seen.", "pacemaker", None),
+        ("Hydropneumothorax.", "pneumothorax", None),
+        ("CHEST   DRAIN on the right.", "Chest drain", Assertion.AFFIRMED),
+    ],
+)
+def test_how_a_sentence_stands_to_one_term(sentence, term, expected):
+    assert assertion_of_term(sentence, term) is expected

@@ -1,7 +1,11 @@
+import csv
 import os
+import re
 import stat
+from pathlib import Path
 
 import pytest
+from pydicom.datadict import tag_for_keyword
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 
@@ -93,6 +97,44 @@ def test_age_bands(elements, band):
     for keyword, value in elements.items():
         ds.add_new(keyword, "LO", value)
     assert allowed_elements(ds).get("AgeBand") == band
+
+
+ROOT = Path(__file__).parents[2]
+COARSENED = {"PatientAge": "AgeBand", "PatientBirthDate": "AgeBand", "StudyDate": "StudyYear"}
+
+
+@pytest.fixture(scope="module")
+def profile() -> dict[int, str]:
+    """The basic profile: tag -> what it does (X remove, Z empty, D replace, U another UID)."""
+    with (ROOT / "tests" / "data" / "ps3.15-e.1-1.csv").open(encoding="utf-8", newline="") as file:
+        table = {int(row["tag"], 16): row["basic profile"] for row in csv.DictReader(file)}
+    # As PS3.15 has them: the table is whole, and is the one that it is taken for.
+    assert len(table) > 600
+    known = {"PatientName": "Z", "InstitutionName": "X/Z/D", "PatientAge": "X", "StudyInstanceUID": "U"}
+    assert {keyword: table[tag_for_keyword(keyword)] for keyword in known} == known
+    return table
+
+
+def test_nothing_that_the_basic_profile_touches_is_kept_but_what_the_docs_except(profile):
+    touched = {keyword for keyword in ALLOWED if tag_for_keyword(keyword) in profile}
+    section = (ROOT / "docs" / "privacy.md").read_text(encoding="utf-8").split("## Kept against the profile")[1]
+    excepted = dict(re.findall(r"^\| `(\w+)` \((?:\w|/)+\) \| (.+) \|$", section.split("\n## ")[0], flags=re.MULTILINE))
+    assert touched == {"PatientSex"}
+    assert set(excepted) == touched | set(COARSENED)
+    assert all(len(reason.split()) >= 8 for reason in excepted.values())
+
+
+def test_what_is_coarsened_or_kept_on_request_is_what_the_profile_removes(profile):
+    assert all(tag_for_keyword(keyword) in profile for keyword in (*COARSENED, *IDENTIFIERS))
+
+
+def test_a_header_of_everything_that_the_profile_touches_leaves_no_more_than_the_exceptions(profile):
+    ds = Dataset()
+    for tag in profile:
+        ds.add_new(tag, "LO", "F")
+    ds.add_new("PatientAge", "AS", "071Y")
+    ds.add_new("StudyDate", "DA", "20240105")
+    assert allowed_elements(ds) == {"PatientSex": "F", "AgeBand": "70-79", "StudyYear": "2024"}
 
 
 def test_values_are_single_lines_of_bounded_length():

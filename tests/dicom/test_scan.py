@@ -8,6 +8,7 @@ import pytest
 from pydicom import dcmread
 
 from medaudit.dicom import archive, dataset
+from medaudit.dicom.read import read_image
 from medaudit.dicom.scan import FileRef, Instance, is_picture, is_report, scan
 from medaudit.errors import InputError, UsageError
 from medaudit.records.provenance import FileFate
@@ -135,6 +136,31 @@ def test_a_member_named_out_of_the_archive_is_read_in_place_and_written_nowhere(
     with instance.ref.open() as stream:
         assert stream.read(132).endswith(b"DICM")
     assert sorted(tmp_path.parent.rglob("*")) == before
+
+
+def test_the_directory_of_an_archive_is_read_once_however_many_members_are(make, tmp_path, monkeypatch):
+    """A directory of 100,000 members takes seconds to read."""
+    inner = tmp_path / "inner.zip"
+    with zipfile.ZipFile(inner, "w") as archive:
+        for index in range(4):
+            archive.write(make(f"{index}.dcm", np.full((4, 4), index, dtype=np.uint16)), f"{index}.dcm")
+    with zipfile.ZipFile(tmp_path / "outer.zip", "w") as archive:
+        archive.write(inner, "inner.zip")
+    refs = [entry.ref for entry in instances(scan(tmp_path / "outer.zip"))]
+    opened = []
+    init = zipfile.ZipFile.__init__
+    monkeypatch.setattr(zipfile.ZipFile, "__init__", lambda self, *some: opened.append(self) or init(self, *some))
+    assert [int(read_image(ref).stored[0, 0]) for ref in refs * 2] == [0, 1, 2, 3] * 2
+    assert len(opened) == 2  # the outer and the inner one
+
+
+def test_an_archive_that_was_replaced_is_read_again(make, tmp_path):
+    path = tmp_path / "a.zip"
+    for value in (1, 2):
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.write(make("a.dcm", np.full((4, 4 * value), value, dtype=np.uint16)), "a.dcm")
+        (found,) = instances(scan(path))
+        assert read_image(found.ref).stored[0, 0] == value
 
 
 def test_broken_zip_in_a_folder_fails_alone(make):
@@ -265,20 +291,48 @@ def test_broken_dicomdir_fails_once(shipped, tmp_path):
 
 def test_headers_that_contradict_each_other_are_reported_without_values(make):
     same = {"StudyInstanceUID": "1.2.3", "SeriesInstanceUID": "1.2.4"}
-    make("a.dcm", PatientID="4711", **same)
-    path = make("b.dcm", PatientID="4712", **(same | {"Modality": "DX"}))
+    make("a.dcm", PatientID="4711", PatientBirthDate="19520317", PatientSex="F", **same)
+    path = make("b.dcm", PatientID="4712", PatientBirthDate="19520318", PatientSex="M", **(same | {"Modality": "DX"}))
     make("c.dcm", PatientID="4711", StudyInstanceUID="1.2.9", SeriesInstanceUID="1.2.4")
     inventory = scan(path.parent)
-    assert inventory.conflicts == (
-        "conflict: files of one study name 2 different Patient IDs (0010,0020)",
+    assert [(one.kind.name, one.study_uids, one.words) for one in inventory.conflicts] == [
+        ("PATIENT_ID", ("1.2.3",), "conflict: files of one study name 2 different Patient IDs (0010,0020)"),
+        ("BIRTH_DATE", ("1.2.3",), "conflict: files of one study name 2 different Patient's Birth Dates (0010,0030)"),
+        ("SEX", ("1.2.3",), "conflict: files of one study name 2 different Patient's Sexes (0010,0040)"),
         (
-            "conflict: files of one Series Instance UID name 2 Study Instance UIDs (0020,000D) "
-            "and 2 Modalities (0008,0060)"
+            "STUDY",
+            ("1.2.3", "1.2.9"),
+            "conflict: files of one Series Instance UID name 2 different Study Instance UIDs (0020,000D)",
         ),
-    )
+        (
+            "MODALITY",
+            ("1.2.3", "1.2.9"),
+            "conflict: files of one Series Instance UID name 2 different Modalities (0008,0060)",
+        ),
+    ]
     first = next(entry for entry in instances(inventory) if entry.ref.label == "a.dcm")
-    assert set(inventory.conflicts) <= set(first.notes)
-    assert "4711" not in repr(inventory)
+    assert {one.words for one in inventory.conflicts} <= set(first.notes)
+    assert not any(value in repr(inventory) for value in ("4711", "19520317"))
+
+
+def test_what_a_header_does_not_say_contradicts_nothing(make):
+    same = {"StudyInstanceUID": "1.2.3", "SeriesInstanceUID": "1.2.4"}
+    make("a.dcm", PatientID="4711", PatientSex="F", **same)
+    path = make("b.dcm", PatientID="", Modality="", **same)
+    assert scan(path.parent).conflicts == ()
+
+
+def test_files_with_one_uid_that_differ_are_a_conflict_and_copies_are_none(make):
+    uid = {"SOPInstanceUID": "1.2.5", "StudyInstanceUID": "1.2.3", "SeriesInstanceUID": "1.2.4"}
+    path = make("a.dcm", **uid)
+    (path.parent / "copy.dcm").write_bytes(path.read_bytes())
+    assert scan(path.parent).conflicts == ()
+    make("other.dcm", np.zeros((4, 4), dtype=np.uint16), **(uid | {"StudyInstanceUID": "1.2.9"}))
+    inventory = scan(path.parent)
+    (conflict,) = inventory.conflicts
+    assert (conflict.kind.name, conflict.study_uids) == ("INSTANCE", ("1.2.3", "1.2.9"))
+    (kept,) = instances(inventory)
+    assert conflict.words in kept.notes
 
 
 def test_the_same_pixels_under_another_uid_are_recognised(make):

@@ -61,7 +61,7 @@ def test_another_quantity_is_never_called_nats():
     change = replace(_map([[0.02, -0.5]]), quantity=Quantity.CHANGE)
     scale = ColourScale.for_maps([change])
     assert scale.sentence("token", "") == "0 to 0.02 cosine change per token"
-    assert ColourScale.for_maps([replace(change, nats=change.nats / 1e4)]).maximum_nats == 1e-4
+    assert ColourScale.for_maps([replace(change, values=change.values / 1e4)]).maximum_nats == 1e-4
     with pytest.raises(ValueError, match="one quantity; got cosine change, nats"):
         ColourScale.for_maps([change, _map([[1.0]])])
 

@@ -1,6 +1,16 @@
 import pytest
 
-from medaudit.figures.wording import by, count_of, leading_first, margin, number, report_mark, words_of
+from medaudit.figures.wording import (
+    by,
+    count_of,
+    leading_first,
+    margin,
+    moment,
+    number,
+    report_mark,
+    sentences,
+    words_of,
+)
 from medaudit.records import Assertion, Prompt, PromptKind
 
 
@@ -29,10 +39,24 @@ def test_keys_are_put_into_words(key, words):
         (0.12345, {"decimals": 2}, "0.12"),
         (0.5, {"decimals": 1, "signed": True}, "+0.5"),
         (0.0071, {"decimals": 3, "signed": True}, "+0.007"),
+        (999.4, {}, "999"),
+        (999.6, {}, "1000"),
+        (-23945.0, {}, "\u221223900"),
+        (23945.0, {"signed": True}, "+23900"),
+        (1.25e6, {}, "1.25e+06"),
     ],
 )
 def test_numbers_have_a_true_minus(value, options, text):
     assert number(value, **options) == text
+
+
+@pytest.mark.parametrize("stated", ["2026-03-01T09:30:00+00:00", "2026-03-01T09:30:00Z", "2026-03-01 09:30:00"])
+def test_a_moment_says_its_zone_once(stated):
+    assert moment(stated) == "2026-03-01 09:30:00 UTC"
+
+
+def test_notes_are_sentences():
+    assert sentences(("One.", "Two", "Three?")) == "One. Two. Three?"
 
 
 def test_a_margin_has_a_sign_and_none_is_a_dash():

@@ -6,7 +6,7 @@ from medaudit.records import TokenRelevance
 
 TEXT = TokenRelevance(
     tokens=("[CLS]", "pleural", "eff", "##usion", "[SEP]"),
-    nats=np.array([5.0, 0.0, 1.5, 0.5, 7.0], dtype=np.float32),
+    values=np.array([5.0, 0.0, 1.5, 0.5, 7.0], dtype=np.float32),
     words=("pleural", "effusion"),
     word_of_token=(-1, 0, 1, 1, -1),
 )
@@ -14,7 +14,7 @@ TEXT = TokenRelevance(
 
 def test_words_carry_the_sum_of_their_tokens_and_special_tokens_none():
     words = shade_words(TEXT, ColourScale(2.0))
-    assert [(word.word, word.nats) for word in words] == [("pleural", 0.0), ("effusion", 2.0)]
+    assert [(word.word, word.value) for word in words] == [("pleural", 0.0), ("effusion", 2.0)]
     assert words[0].rgb == (255, 255, 255)
     assert list(words[1].rgb) == ColourScale(2.0).rgb(2.0).tolist()
     assert words_scale((TEXT,)).maximum_nats == 2.0

@@ -1,9 +1,10 @@
 """Small changes are small, and parts are filled from what surrounds them."""
 
+import numpy as np
 import pytest
 import torch
 
-from medaudit.imaging.perturb import STAYS_IN_PLACE, filled, mirrored, moved, small_changes, written
+from medaudit.imaging.perturb import STAYS_IN_PLACE, filled, imputed, mirrored, moved, small_changes, written
 
 SMOOTH = torch.linspace(0.2, 0.8, 64).expand(3, 48, 64).contiguous()
 
@@ -60,3 +61,53 @@ def test_letters_are_white_and_where_they_are_said_to_be():
     assert 6 <= rows.min() <= 10
     assert 178 <= columns.min() <= 182
     assert 7 <= rows.max() - rows.min() <= 14
+
+
+def dense(picture, mask):
+    """The same system of equations, written out and solved at once: (H, W) float64."""
+    rows, columns = mask.shape
+    places = [(i, j) for i in range(rows) for j in range(columns)]
+    number = {place: index for index, place in enumerate(places)}
+    matrix, right = np.zeros((rows * columns,) * 2), picture.astype(np.float64).ravel().copy()
+    for (i, j), index in number.items():
+        if not mask[i, j]:
+            matrix[index, index] = 1
+            continue
+        right[index] = 0
+        for down, across in ((-1, -1), (-1, 0), (-1, 1), (0, -1), (0, 1), (1, -1), (1, 0), (1, 1)):
+            other = number.get((i + down, j + across))
+            if other is not None:
+                weight = 1 / 12 if down and across else 1 / 6
+                matrix[index, index] += weight
+                matrix[index, other] -= weight
+    return np.linalg.solve(matrix, right).reshape(rows, columns)
+
+
+def test_imputed_pixels_are_the_weighted_mean_of_their_neighbours():
+    rng = np.random.default_rng(5)
+    picture = torch.from_numpy(0.2 + 0.6 * rng.random((3, 18, 21))).float()
+    masks = torch.zeros(4, 18, 21, dtype=torch.bool)
+    masks[0, :7, :9] = True  # a corner
+    masks[1, 5:12, 4:20] = True
+    masks[2] = torch.from_numpy(rng.random((18, 21)) < 0.7)
+    found = imputed(picture, masks, torch.Generator(), noise=0)
+    for mask, result in zip(masks, found, strict=True):
+        assert torch.equal(result[:, ~mask], picture[:, ~mask])
+        for channel in range(3):
+            assert np.abs(result[channel].numpy() - dense(picture[channel].numpy(), mask.numpy())).max() < 2e-3
+
+
+def test_noise_of_one_size_is_added_where_something_was_taken_and_nowhere_else():
+    picture = torch.full((3, 64, 64), 0.5)
+    masks = torch.zeros(2, 64, 64, dtype=torch.bool)
+    masks[:, 8:56, 8:56] = True
+    one, other = imputed(picture, masks, torch.Generator().manual_seed(0))
+    assert torch.equal(one, other)
+    assert torch.equal(one[0], one[2])
+    assert float(one[0, 8:56, 8:56].std()) == pytest.approx(0.01, rel=0.1)
+    assert torch.equal(one[:, ~masks[0]], picture[:, ~masks[0]])
+
+
+def test_nothing_can_be_imputed_from_nothing():
+    with pytest.raises(ValueError, match="takes all of it"):
+        imputed(torch.zeros(3, 8, 8), torch.ones(1, 8, 8, dtype=torch.bool), torch.Generator())

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -103,3 +105,15 @@ def test_a_spec_that_makes_no_sense_is_refused(change):
     values |= {"mean": (0.5,) * 3, "std": (0.2,) * 3} | change
     with pytest.raises(ValueError, match="PreprocessingSpec"):
         PreprocessingSpec(**values)
+
+
+@pytest.mark.parametrize(
+    ("columns", "floored", "rounded"), [(57, 0, 0), (59, 1, 2), (61, 2, 2), (63, 3, 4), (70, 7, 7)]
+)
+def test_a_centred_crop_starts_where_each_library_starts_it(columns, floored, rounded):
+    image = shown(np.tile(np.arange(columns) / columns, (56, 1)))
+    torchvisions = replace(SPEC, rounds_crop=True)
+    for spec, start in ((SPEC, floored), (torchvisions, rounded)):
+        seen = preprocess(image, spec, GRID)
+        assert float(seen.pixels[0, 0, 0, 0]) * 0.25 + 0.5 == pytest.approx(start / columns, abs=1e-6)
+        assert seen.grid_map.column.to_stored(np.array([0.0]))[0] == start

@@ -1,6 +1,7 @@
 """Tiny models in every published layout, each beside the library that would compute it."""
 
 import json
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
-from torch.nn.functional import gelu, relu
+from torch.nn.functional import avg_pool2d, batch_norm, conv2d, gelu, multi_head_attention_forward, relu
 from transformers import (
     BertConfig,
     BertModel,
@@ -68,20 +69,20 @@ def matrix(seed, *shape):
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed)) * 0.1
 
 
-def bert(seed=2, **changes):
+def bert(seed=2, *, add_pooling_layer=True, **changes):
     sizes = {"hidden_size": WIDTH, "num_hidden_layers": DEPTH, "num_attention_heads": WIDTH // 64}
     config = BertConfig(
         **sizes, intermediate_size=2 * WIDTH, vocab_size=len(VOCABULARY), max_position_embeddings=CONTEXT, **changes
     )
-    return randomised(BertModel(config), seed)
+    return randomised(BertModel(config, add_pooling_layer=add_pooling_layer), seed)
 
 
-def vit(**changes):
+def vit(*, add_pooling_layer=True, **changes):
     config = ViTConfig(
         hidden_size=WIDTH, num_hidden_layers=DEPTH, num_attention_heads=WIDTH // 64, intermediate_size=2 * WIDTH,
         image_size=SIDE, patch_size=16, **changes,
     )  # fmt: skip
-    return randomised(ViTModel(config), 1)
+    return randomised(ViTModel(config, add_pooling_layer=add_pooling_layer), 1)
 
 
 def clip(act):
@@ -181,6 +182,67 @@ def byte_tokenizer(folder, start=598, end=599):
     tokenizer.save(str(folder / "tokenizer.json"))
 
 
+# transformers 5 renamed the ViT's keys: query, key and value; output; both layers of the MLP.
+OLDER_VIT = (
+    ("attention.query", "attention.key", "attention.value"),
+    "attention.output.dense",
+    "intermediate.dense",
+    "output.dense",
+)
+NEWER_VIT = (("q_proj", "k_proj", "v_proj"), "attention.o_proj", "mlp.fc1", "mlp.fc2")
+
+
+def timm_keys(module, trunk):
+    """Hugging Face's ViT under timm's names."""
+    state = own(module)
+    weights = {
+        f"{trunk}.cls_token": state["embeddings.cls_token"],
+        f"{trunk}.pos_embed": state["embeddings.position_embeddings"],
+    }
+    older = "encoder.layer.0.layernorm_before.weight" in state
+    inner, out, fc1, fc2 = OLDER_VIT if older else NEWER_VIT
+    for kind in ("weight", "bias"):
+        weights[f"{trunk}.patch_embed.proj.{kind}"] = state[f"embeddings.patch_embeddings.projection.{kind}"]
+        weights[f"{trunk}.norm.{kind}"] = state[f"layernorm.{kind}"]
+        for index in range(DEPTH):
+            source, block = f"encoder.layer.{index}" if older else f"layers.{index}", f"{trunk}.blocks.{index}"
+            parts = [state[f"{source}.attention.{part}.{kind}"] for part in inner]
+            weights[f"{block}.attn.qkv.{kind}"] = torch.cat(parts)
+            for name, target in ((out, "attn.proj"), (fc1, "mlp.fc1"), (fc2, "mlp.fc2"),
+                                 ("layernorm_before", "norm1"), ("layernorm_after", "norm2")):  # fmt: skip
+                weights[f"{block}.{target}.{kind}"] = state[f"{source}.{name}.{kind}"]
+    return weights
+
+
+def biomedclip(folder):
+    """BiomedCLIP: timm's ViT, BERT and its buffer, open_clip's config, half of BERT's positions in use."""
+    vision, text = vit(layer_norm_eps=1e-6, add_pooling_layer=False), bert(add_pooling_layer=False)
+    head, first, second = matrix(27, EMBEDDING, WIDTH), matrix(28, 76, WIDTH), matrix(29, EMBEDDING, 76)
+    weights = timm_keys(vision, "visual.trunk") | bert_keys(text, "text.transformer.")
+    weights |= {"visual.head.proj.weight": head, "text.proj.0.weight": first, "text.proj.2.weight": second}
+    weights |= {"logit_scale": torch.tensor(2.3025851)}
+    weights |= {"text.transformer.embeddings.position_ids": torch.arange(CONTEXT)[None]}
+    torch.save(weights, folder / "open_clip_pytorch_model.bin")
+    config = {
+        "model_cfg": {
+            "embed_dim": EMBEDDING,
+            "vision_cfg": {"timm_model_name": "vit_base_patch16_224", "timm_pool": "", "image_size": SIDE},
+            "text_cfg": {
+                "hf_model_name": "some/bert", "hf_proj_type": "mlp", "context_length": CONTEXT // 2,
+                "hf_pooler_type": "cls_last_hidden_state_pooler",
+            },
+        },
+        "preprocess_cfg": {"mean": [0.48, 0.46, 0.41], "std": [0.27, 0.26, 0.28]},
+    }  # fmt: skip
+    (folder / "open_clip_config.json").write_text(json.dumps(config))
+    vocabulary(folder)
+    return Layout(
+        folder,
+        lambda pixels: vision(pixels).last_hidden_state[:, 0] @ head.T,
+        pooled_bert(text, lambda state: gelu(state @ first.T) @ second.T),
+    )
+
+
 def clip_text(library):
     return lambda ids, _: features(library.get_text_features(ids))
 
@@ -197,6 +259,20 @@ def openai(folder):
     weights |= {name: torch.tensor(1) for name in ("input_resolution", "context_length", "vocab_size")}
     torch.save(weights, folder / "best_64_5e-05.pt")
     byte_tokenizer(folder)
+    return Layout(folder, lambda pixels: features(library.get_image_features(pixels)), clip_text(library))
+
+
+def hugging_face_clip(folder):
+    """PubMedCLIP: Hugging Face's own layout."""
+    library = clip("quick_gelu")
+    with torch.no_grad():
+        library.logit_scale.fill_(2.3025851)
+    library.save_pretrained(folder)
+    published = {"size": {"shortest_edge": SIDE}, "crop_size": {"height": SIDE, "width": SIDE}, "resample": 3}
+    published |= {"image_mean": [0.5] * 3, "image_std": [0.25] * 3, "do_center_crop": True}
+    (folder / "preprocessor_config.json").write_text(json.dumps(published))
+    byte_tokenizer(folder)
+    (folder / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "PreTrainedTokenizerFast"}))
     return Layout(folder, lambda pixels: features(library.get_image_features(pixels)), clip_text(library))
 
 
@@ -218,6 +294,79 @@ def quilt(folder):
     (folder / "open_clip_config.json").write_text(json.dumps(config))
     byte_tokenizer(folder)
     return Layout(folder, lambda pixels: features(library.get_image_features(pixels)), clip_text(library))
+
+
+RESNET_GOLDEN = Path(__file__).parents[1] / "data" / "openai_resnet.json"
+
+
+def recipe(shapes, seed):
+    """Weights by the recipe that tests/data/README.md states for ``openai_resnet.json``."""
+    generator, made = torch.Generator().manual_seed(seed), {}
+    for name in sorted(shapes):
+        values = torch.randn(shapes[name], generator=generator)
+        if name.endswith("num_batches_tracked"):
+            values = torch.tensor(0)
+        elif name == "logit_scale":
+            values = torch.tensor(math.log(10))
+        elif name.endswith("running_mean"):
+            values = 0.1 * values
+        elif name.endswith("running_var"):
+            values = 0.5 + values.abs()
+        elif values.ndim == 4:
+            values = values * math.sqrt(2 / values[0].numel())
+        else:
+            values = 0.08 * values if values.ndim > 1 or name.endswith("bias") else 1 + 0.2 * values
+        made[name] = values
+    return made
+
+
+def openai_resnet_forward(weights, depths, pixels):
+    """OpenAI's ResNet written out from the paper's description, with torch's own attention."""
+
+    def step(picture, place, index, **options):
+        picture = conv2d(picture, weights[f"visual.{place}conv{index}.weight"], **options)
+        return normed(picture, f"visual.{place}bn{index}")
+
+    def normed(picture, name):
+        kinds = ("running_mean", "running_var", "weight", "bias")
+        return batch_norm(picture, *(weights[f"{name}.{kind}"] for kind in kinds))
+
+    states = relu(step(pixels, "", 1, stride=2, padding=1))
+    states = avg_pool2d(relu(step(relu(step(states, "", 2, padding=1)), "", 3, padding=1)), 2)
+    for stage, depth in enumerate(depths, 1):
+        for index in range(depth):
+            place, stride = f"layer{stage}.{index}.", 2 if stage > 1 and index == 0 else 1
+            inner = relu(step(relu(step(states, place, 1)), place, 2, padding=1))
+            inner = step(avg_pool2d(inner, stride), place, 3)
+            if f"visual.{place}downsample.0.weight" in weights:
+                states = conv2d(avg_pool2d(states, stride), weights[f"visual.{place}downsample.0.weight"])
+                states = normed(states, f"visual.{place}downsample.1")
+            states = relu(inner + states)
+    states = states.flatten(2).permute(2, 0, 1)
+    pool = {
+        name: weights[f"visual.attnpool.{name}"] for name in ("positional_embedding", "c_proj.weight", "c_proj.bias")
+    }
+    states = torch.cat([states.mean(0, keepdim=True), states]) + pool["positional_embedding"][:, None]
+    width = states.shape[2]
+    parts = {f"{part}_proj_weight": weights[f"visual.attnpool.{part}_proj.weight"] for part in "qkv"}
+    biases = torch.cat([weights[f"visual.attnpool.{part}_proj.bias"] for part in "qkv"])
+    pooled, _ = multi_head_attention_forward(
+        states[:1], states, states, width, width // 64, None, biases, None, None, False, 0.0, pool["c_proj.weight"],
+        pool["c_proj.bias"], training=False, need_weights=False, use_separate_proj_weight=True, **parts,
+    )  # fmt: skip
+    return pooled[0]
+
+
+def openai_resnet(folder):
+    """PubMedCLIP's own RN50: an OpenAI state dict beside other things, no config."""
+    golden, library = json.loads(RESNET_GOLDEN.read_text()), clip("quick_gelu")
+    vision = recipe(golden["shapes"], golden["weight_seed"])
+    vision = {name: value for name, value in vision.items() if name.startswith("visual.")}
+    weights = vision | openai_text(own(library)) | {"logit_scale": torch.tensor(2.3025851)}
+    torch.save({"epoch": 3, "state_dict": weights}, folder / "PubMedCLIP_RN50.pth")
+    byte_tokenizer(folder)
+    depths = golden["model_cfg"]["vision_cfg"]["layers"]
+    return Layout(folder, lambda pixels: openai_resnet_forward(vision, depths, pixels), clip_text(library))
 
 
 def unimed(folder):
@@ -438,10 +587,18 @@ def biovil_t(folder):
 
 
 LAYOUTS = {
-    "openai": openai, "quilt": quilt, "unimed": unimed, "siglip": siglip, "dual-vit": dual_vit, "dual-clip": dual_clip,
+    "biomedclip": biomedclip, "clip": hugging_face_clip, "openai": openai, "openai-resnet": openai_resnet,
+    "quilt": quilt, "unimed": unimed, "siglip": siglip, "dual-vit": dual_vit, "dual-clip": dual_clip,
     "cxr-clip-swin": cxr_clip_swin, "cxr-clip-resnet": cxr_clip_resnet, "medclip-swin": medclip_swin,
     "medclip-resnet": medclip_resnet, "biovil": biovil, "biovil-t": biovil_t,
 }  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def resnet_golden():
+    """open_clip's own values of a tiny ResNet CLIP, and its weights under ``weights``."""
+    golden = json.loads(RESNET_GOLDEN.read_text())
+    return golden | {"weights": recipe(golden["shapes"], golden["weight_seed"])}
 
 
 @pytest.fixture(scope="session")

@@ -9,17 +9,12 @@ from torch.nn.functional import normalize
 from medaudit.models.contract import CLAUSES
 from medaudit.models.registry import load_model
 from medaudit.models.weights import quiet_transformers
+from tests.models.conftest import LAYOUTS
 
 CPU = torch.device("cpu")
 
 
-NAMES = (
-    "openai", "quilt", "unimed", "siglip", "dual-vit", "dual-clip", "cxr-clip-swin", "cxr-clip-resnet",
-    "medclip-swin", "medclip-resnet", "biovil", "biovil-t",
-)  # fmt: skip
-
-
-@pytest.fixture(scope="module", params=NAMES)
+@pytest.fixture(scope="module", params=LAYOUTS)
 def layout(request, layouts, tmp_path_factory):
     folder = tmp_path_factory.mktemp(request.param) / request.param
     folder.mkdir()

@@ -12,6 +12,7 @@ from safetensors.torch import save_file
 from medaudit.errors import ModelLayoutError, ModelMissingError
 from medaudit.models.openai_tokens import openai_tokenizer
 from medaudit.models.registry import load_model
+from medaudit.models.vit import vision_heads
 
 CPU = torch.device("cpu")
 
@@ -35,6 +36,33 @@ def test_open_clips_own_values_are_matched(test_data, name):
     assert model.score.scale == pytest.approx(float(np.exp(golden["logit_scale"])), rel=1e-5)
     with pytest.raises(ModelMissingError, match="does not fit a text tower of 600 tokens"):
         model.tokenize("no pleural effusion")
+
+
+def test_open_clips_own_values_of_a_resnet_are_matched(resnet_golden, tmp_path):
+    save_file(resnet_golden["weights"], tmp_path / "open_clip_model.safetensors")
+    config = {"model_cfg": resnet_golden["model_cfg"], "preprocess_cfg": {}}
+    (tmp_path / "open_clip_config.json").write_text(json.dumps(config))
+    model = load_model(tmp_path, CPU)
+    pixels = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(resnet_golden["pixel_seed"]))
+    with torch.no_grad():
+        image, text = model.vision.encode(pixels), model.text.encode(torch.tensor(resnet_golden["ids"]))
+    assert torch.allclose(image, torch.tensor(resnet_golden["image_embedding"]), atol=1e-6)
+    assert torch.allclose(text, torch.tensor(resnet_golden["text_embedding"]), atol=1e-6)
+    assert [model.vision.grid_at(block).rows for block in range(-1, 5)] == [16, 16, 8, 8, 4, 2]
+
+
+def test_a_resnet_of_another_image_size_than_its_config_is_refused(resnet_golden, tmp_path):
+    save_file(resnet_golden["weights"], tmp_path / "open_clip_model.safetensors")
+    config = json.loads(json.dumps({"model_cfg": resnet_golden["model_cfg"]}))
+    config["model_cfg"]["vision_cfg"]["image_size"] = 224
+    (tmp_path / "open_clip_config.json").write_text(json.dumps(config))
+    with pytest.raises(ModelLayoutError, match="2 x 2 places, an image of 224 pixels makes 7 x 7"):
+        load_model(tmp_path, CPU)
+
+
+@pytest.mark.parametrize(("width", "heads"), [(384, 6), (768, 12), (1024, 16), (1152, 16), (1280, 16), (1664, 16)])
+def test_published_vits_have_these_heads(width, heads):
+    assert vision_heads(width) == heads
 
 
 @pytest.fixture
@@ -103,6 +131,21 @@ def test_other_tensors_are_refused_by_name(chexzero, change, message):
         load_model(chexzero, CPU)
 
 
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("visual.attn_pool_contrast.query", "CONCH, a CoCa with two pools, which is not supported"),
+        ("text_decoder.ln_final.weight", "CoCa, with a decoder"),
+        ("visual.trunk.attn_pool.latent", "SigLIP in open_clip's layout"),
+    ],
+)
+def test_models_that_look_alike_are_refused_under_their_own_name(tmp_path, name, message):
+    weights = {"visual.trunk.patch_embed.proj.weight": torch.zeros(1, 3, 2, 2), name: torch.zeros(1)}
+    torch.save(weights, tmp_path / "pytorch_model.bin")
+    with pytest.raises(ModelLayoutError, match=message):
+        load_model(tmp_path, CPU)
+
+
 def test_tensors_of_no_layout_are_refused(tmp_path):
     save_file({"a.b": torch.zeros(1)}, tmp_path / "model.safetensors")
     with pytest.raises(ModelLayoutError, match="of no layout that medaudit knows: open-clip, cxr-clip, medclip"):
@@ -122,6 +165,28 @@ def test_a_torchscript_archive_is_refused_with_the_way_out(chexzero):
         torch.jit.script(torch.nn.Linear(2, 2)).save(chexzero / "best_64_5e-05.pt")
     with pytest.raises(ModelLayoutError, match=r"TorchScript archive.*save_file\(torch\.jit\.load"):
         load_model(chexzero, CPU)
+
+
+def wrapped(weights):
+    """The same tensors as training code leaves them."""
+    return {"epoch": 3, "state_dict": {f"module._orig_mod.{name}": value for name, value in weights.items()}}
+
+
+def with_buffers(weights):
+    mask = torch.full((64, 64), float("-inf")).triu(1)
+    return weights | {"attn_mask": mask, "logit_scale": weights["logit_scale"].reshape(1)}
+
+
+@pytest.mark.parametrize("change", [wrapped, with_buffers])
+def test_what_training_code_adds_does_no_harm(chexzero, change):
+    pixels = torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    model = load_model(chexzero, CPU)
+    before, weights = model.vision.encode(pixels), weights_of(chexzero)
+    torch.save(change(weights), chexzero / "mine.pt")
+    (chexzero / "best_64_5e-05.pt").unlink()
+    after = load_model(chexzero, CPU)
+    assert torch.equal(after.vision.encode(pixels), before)
+    assert after.score == model.score
 
 
 @pytest.mark.parametrize("content", [b"", b"nonsense", b"PK\x03\x04 torn"])
@@ -144,9 +209,10 @@ def test_half_precision_is_read_as_float32(chexzero):
 @pytest.mark.parametrize(
     ("section", "change", "message"),
     [
-        ("vision_cfg", {"layers": [3, 4, 6, 3]}, "OpenAI's own ResNet is not supported"),
         ("vision_cfg", {"pool_type": "avg"}, "pool_type 'avg' is not supported"),
         ("text_cfg", {"embed_cls": True}, "embed_cls True is not supported"),
+        ("vision_cfg", {"norm_kwargs": {"eps": 1e-6}}, "norm_kwargs .* is not supported"),
+        ("text_cfg", {"tokenizer_kwargs": {"clean": "canonicalize"}}, "tokenizer_kwargs .* is not supported"),
     ],
 )
 def test_open_clips_variants_that_are_others_are_refused(layouts, tmp_path, section, change, message):

@@ -67,6 +67,12 @@ def test_a_calibrated_model_says_so_and_takes_the_settings_that_need_it(folder):
     model = load_model(folder, CPU)
     assert model.calibration.image.items == 10
     assert len(model.card.files[FILE]) == 64
+    for reference, width in (
+        (model.calibration.usual.embeddings, len(model.calibration.image.embedding)),
+        (model.calibration.usual.pictures, 8),
+    ):
+        assert reference.covariance.shape == (width, width)
+        assert len(reference.distances) == 10
     settings = M2IBSettings(solver="fixed-point", steps=3, samples=2, standardise=True, lambda_per="token")
     (plain,) = M2IB(settings).explain(model, image_of(model), [PROMPT], Noise(0, "a"))
     (against,) = M2IB(M2IBSettings(steps=3, samples=2, target="contrastive", standardise=True)).explain(
@@ -77,7 +83,7 @@ def test_a_calibrated_model_says_so_and_takes_the_settings_that_need_it(folder):
     assert against.settings["target"] == "contrastive"
     for one in (plain, against):
         assert one.image_trace.residual >= 0
-        assert np.isfinite(one.image.nats).all()
+        assert np.isfinite(one.image.values).all()
     assert abs(plain.similarity - against.similarity) < 1e-6
 
 
@@ -86,7 +92,7 @@ def test_negatives_that_are_named_replace_the_mean_text(folder):
     maps = []
     for negatives in ("", "radiograph with air | radiograph with a nodule"):
         settings = M2IBSettings(steps=3, samples=2, target="contrastive", negatives=negatives)
-        maps.append(M2IB(settings).explain(model, image_of(model), [PROMPT], Noise(0, "a"))[0].image.nats)
+        maps.append(M2IB(settings).explain(model, image_of(model), [PROMPT], Noise(0, "a"))[0].image.values)
     assert not np.allclose(*maps)
     with pytest.raises(AttributionError, match="add another sentence"):
         M2IB(M2IBSettings(target="contrastive", negatives=PROMPT.text)).explain(

@@ -149,9 +149,13 @@ def test_windows_that_make_no_sense(shown, words):
 
 
 @pytest.mark.parametrize(
-    ("uid", "kind"), [("1.2.840.10008.5.1.4.1.1.104.1", "PDF"), ("1.2.840.10008.5.1.4.1.1.104.2", "CDA")]
+    ("uid", "words"),
+    [
+        ("1.2.840.10008.5.1.4.1.1.104.1", "an encapsulated PDF document; its text is not read"),
+        ("1.2.840.10008.5.1.4.1.1.104.2", "an encapsulated CDA document; its text is used where report_text.sources"),
+    ],
 )
-def test_an_encapsulated_document_is_told_to_be_unread(study, uid, kind):
+def test_an_encapsulated_document_says_whether_it_is_read(study, uid, words):
     (passed,) = choose(study(SOPClassUID=uid), Images()).passed_over
     assert passed.fate is FileFate.NOT_AN_IMAGE
-    assert passed.reason.startswith(f"an encapsulated {kind} document; its text is not read")
+    assert passed.reason.startswith(words)

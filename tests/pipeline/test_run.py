@@ -112,12 +112,17 @@ def test_deep_checks_reach_the_store_and_their_cost_is_told_before(
     summary = run_audit(request, observer)
     (told,) = observer.told
     assert "checks (full): about" in told
-    assert "16 more maps beside the 5 that are asked for" in told
+    assert "18 more maps beside the 5 that are asked for" in told
     with AuditStore.open(request.folder) as store:
         (image,) = store.study(summary.audited[0]).images
         assert store.run().environment["checks"] == "full"
     measured = {f"{one.check}.{one.quantity}" for one in image.measurements}
-    assert {"stability.seed_rank_correlation", "regions.inserted_change", "negation.absolute_margin"} <= measured
+    assert {
+        "stability.seed_rank_correlation",
+        "regions.inserted_change",
+        "negation.absolute_margin",
+        "randomisation.all_blocks_rank_correlation",
+    } <= measured
 
 
 def test_nothing_identifying_reaches_the_audit_folder(request_for):
@@ -164,6 +169,38 @@ def test_an_audit_is_not_overwritten_nor_mixed_with_another(request_for):
         run_audit(request_for(), Quiet())
     with pytest.raises(UsageError, match=r"another seed \(0 then, 5 now\)"):
         run_audit(request_for(resume=True, seed=5), Quiet())
+
+
+@pytest.mark.parametrize("change", ["row", "gone"])
+def test_a_resume_notices_that_a_table_beside_the_images_changed(request_for, studies, change):
+    manifest = studies / "manifest.csv"
+    manifest.write_text("path,sex\nreadme.png,F\n")
+    request = request_for(limit=1)
+    run_audit(request, Quiet())
+    run_audit(request_for(limit=1, resume=True), Quiet())  # the same table is no other audit
+    if change == "row":
+        manifest.write_text("path,sex\nreadme.png,M\n")
+    else:
+        manifest.unlink()
+    now = r"sha256 [0-9a-f]{16}" if change == "row" else "none"
+    with pytest.raises(UsageError, match=rf"another manifest \(sha256 [0-9a-f]{{16}} then, {now} now\); give the same"):
+        run_audit(request_for(resume=True), Quiet())
+
+
+def test_headers_that_disagree_are_told_by_codes_alone(request_for, studies, write_radiograph):
+    write_radiograph(studies / "2" / "stranger.dcm", 21, study=2, PatientID="SECRET-1", PatientSex="M")
+    write_radiograph(studies / "2" / "friend.dcm", 22, study=2, PatientSex="F")
+    request = request_for(limit=1)
+    summary = run_audit(request, Quiet())
+    by_kind = {one.kind: one for one in summary.contradictions}
+    assert set(by_kind) == {"patient ID", "sex"}
+    patient = by_kind["patient ID"]
+    assert patient.words == "conflict: files of one study name 2 different Patient IDs (0010,0020)"
+    assert "ask the archive" in patient.remedy
+    with AuditStore.open(request.folder) as store:
+        waiting = {file.path: file.study for file in store.files()}
+    assert patient.studies == (waiting["2/stranger.dcm"],)
+    assert "SECRET" not in repr(summary)
 
 
 def test_an_audit_folder_inside_its_input_is_refused(request_for, studies):

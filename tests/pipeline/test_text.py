@@ -43,3 +43,22 @@ def test_sections_and_number_are_the_pipelines_choice(study):
 
 def test_a_pipeline_names_every_section():
     assert set(ReportSection.__args__) == {section.value for section in Section}
+
+
+def test_reports_are_searched_for_what_is_named_and_no_sentence_need_be_kept(study):
+    terms = {
+        "effusion": ("effusion",),
+        "cardiomegaly": ("heart enlarged",),
+        "pneumonia": ("pneumonia",),
+        "chest drain": ("chest drain", "chest tube"),
+        "cough": ("cough",),
+    }
+    reading = Sentences(ReportText(sources=["sidecar"], max_sentences=0), {"A-1": REPORT}, terms)
+    found = reading.of(study)
+    assert found.prompts == ()
+    # What the indication says is not said of the picture.
+    assert found.said == {"effusion": -1.0, "cardiomegaly": 1.0, "pneumonia": 0.5, "chest drain": 0.0, "cough": 0.0}
+
+
+def test_without_a_report_nothing_is_said(study):
+    assert Sentences(ReportText(sources=["sidecar"]), {}, {"effusion": ("effusion",)}).of(study).said == {}

@@ -88,7 +88,7 @@ def attribution(asked, geometry):
     shares = np.array([0.2 + (len(word) % 7) * 0.35 for word in words], dtype=np.float32)
     text_relevance = TokenRelevance(
         tokens=("[CLS]", *words, "[SEP]"),
-        nats=np.concatenate([[0.4], shares, [0.1]]).astype(np.float32),
+        values=np.concatenate([[0.4], shares, [0.1]]).astype(np.float32),
         words=words,
         word_of_token=(-1, *range(len(words)), -1),
     )

@@ -12,6 +12,7 @@ import pypdf
 import pytest
 
 from medaudit.records import FileFate, FileRecord, PromptKind
+from medaudit.records.review import Answer, Decision, Meaning, Review, SignedReview, Subject, Target
 from medaudit.report.cohort import exclusions
 from medaudit.report.cohort_pdf import cohort_pdf
 from medaudit.report.layout import CohortSection, Layout
@@ -153,7 +154,8 @@ def test_sections_are_in_the_outline(document):
     titles = [entry.title for entry in pypdf.PdfReader(BytesIO(document)).outline if not isinstance(entry, list)]
     assert titles[0] == "Summary"
     assert titles[-1] == "Studies"
-    assert len(titles) == len(CohortSection)
+    without = {CohortSection.READERS, CohortSection.ACROSS}  # nobody has signed anything, nothing was measured across
+    assert len(titles) == len(set(CohortSection) - without)
 
 
 def test_the_same_store_gives_the_same_bytes(folder, cohort, document):
@@ -208,7 +210,16 @@ def test_nothing_overlaps_or_leaves_the_page(cohort, language, page_size, tmp_pa
         for one in cohort.studies
     )
     model = replace(cohort.run.model, name="m" * 120, notes=("note " * 300,))
-    hard = replace(cohort, rows=rows, exclusions=reasons, studies=studies, run=replace(cohort.run, model=model))
+    signed = tuple(
+        SignedReview(
+            Review(f"S-{study:02}", f"{reader}", (Answer(Target(f"I-{study}", Subject.FINDING, 0), Decision.AGREE),)),
+            *(1, "Dr N", Meaning.REVIEW, "now", "0"),
+        )
+        for study in range(1, 24, 2)
+        for reader in range(8)
+    )
+    run = replace(cohort.run, model=model)
+    hard = replace(cohort, rows=rows, exclusions=reasons, studies=studies, run=run, signed=signed)
     path = tmp_path / "cohort.pdf"
     path.write_bytes(cohort_pdf(hard, Layout(language=language, page_size=page_size, institution="W" * 80)))
     boxes = subprocess.run(["pdftotext", "-bbox", path, "-"], check=True, capture_output=True, text=True).stdout

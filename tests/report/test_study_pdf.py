@@ -167,7 +167,7 @@ def test_what_is_known_of_the_model_stands_by_the_verdict(build, pages):
     run = replace(build.run, model=replace(build.run.model, notes=(note, "A second note.")))
     noted = _pages(study_pdf(run, build.study(), Layout()))
     first = noted[0]
-    assert f"About this model {note} \u00b7 A second note." in first
+    assert f"About this model {note} A second note." in first
     assert first.index("2 findings in 5 measurements") < first.index("About this model") < first.index("Prompt Kind")
     assert "+0.007 +0.345" in first
     assert any(f"Note {note} Note A second note." in page for page in noted[1:])
@@ -222,7 +222,7 @@ def test_unknown_spacing_and_orientation_are_said(build):
 def test_negative_relevance_is_mentioned(build):
     image = build.image()
     first = image.attributions[0]
-    signed = replace(first, image=replace(first.image, nats=first.image.nats - np.float32(1)))
+    signed = replace(first, image=replace(first.image, values=first.image.values - np.float32(1)))
     shown = replace(image, attributions=(signed, *image.attributions[1:]))
     assert "Negative relevance, down to \u2212" in _pages(study_pdf(build.run, build.study(shown), Layout()))[0]
 
@@ -297,7 +297,7 @@ def test_a_signed_review_stands_in_the_place_of_the_lines(build):
     for said in (
         "Name in print Dr. Ada Byron",
         "Meaning of the signature approval",
-        "2025-03-02T10:00:00 UTC",
+        "2025-03-02 10:00:00 UTC",
         "Edition 2 Amended because typing mistake",
         "Conclusion Unfit.",
         "disagree the map lies elsewhere \u00b7 lies below the diaphragm",

@@ -10,6 +10,9 @@ import pytest
 from medaudit.records import (
     Attribution,
     AxisMap,
+    CohortAudit,
+    CohortFinding,
+    CohortMeasurement,
     FileFate,
     FileRecord,
     Finding,
@@ -18,6 +21,7 @@ from medaudit.records import (
     ImageRecord,
     Measurement,
     ModelCard,
+    Observation,
     Prompt,
     PromptKind,
     ReadingCopy,
@@ -107,6 +111,9 @@ def make_image(study: str, code: str, seed: int = 0, findings: tuple[Severity, .
         ),
         (measurement,),
         tuple(Finding(measurement, 0.05, severity, "claim", "limits", "advice") for severity in findings),
+        (Observation("report", "effusion", 0.5), Observation("picture", "burned-in text", 0.0)),
+        numbers.random(5, dtype=np.float32),
+        {"no effusion": numbers.random(5, dtype=np.float32)},
     )
 
 
@@ -143,6 +150,15 @@ def same(one: Any, other: Any) -> bool:
     return bool(type(one) is type(other) and (one == other or (one != one and other != other)))  # noqa: PLR0124 - NaN
 
 
+def make_cohort_audit(value: float) -> CohortAudit:
+    drain = CohortMeasurement(
+        "shortcut", "difference", value, "a <prompt>", "chest drain", 12, 80, (1.0, 4.0), 1e-12, 1e-9, ("ST-1",)
+    )
+    own = CohortMeasurement("report_text", "own_image", 0.5, "", "the images of other studies", 20)
+    finding = CohortFinding(drain, 1.0, Severity.WARNING, "claim", "limits", "advice")
+    return CohortAudit(92, 0.02, (drain, own), (finding,), ("a note",))
+
+
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[AuditStore]:
     with AuditStore.create(tmp_path / "audit", make_run()) as made:
@@ -154,13 +170,16 @@ def filled(store: AuditStore) -> AuditStore:
     store.save_study(make_study("calm"), make_files("calm"))
     store.save_study(make_study("grave", findings=(Severity.NOTE, Severity.WARNING)), make_files("grave"))
     store.save_study(make_study("bland", images=1, findings=(Severity.NOTE,)), make_files("bland"))
+    store.save_cohort_audit(make_cohort_audit(2.5))
     return store
 
 
 @pytest.fixture(scope="session")
 def build() -> SimpleNamespace:
     """The builders above, for tests: a test module cannot import a conftest."""
-    return SimpleNamespace(run=make_run, study=make_study, image=make_image, files=make_files, grid_map=GRID_MAP)
+    return SimpleNamespace(
+        run=make_run, study=make_study, image=make_image, files=make_files, cohort=make_cohort_audit, grid_map=GRID_MAP
+    )
 
 
 @pytest.fixture(scope="session")

@@ -50,9 +50,12 @@ def test_an_audit_of_the_first_schema_is_upgraded_and_read(store, build):
     audit = build.study("one")
     store.save_study(audit, [])
     with store._engine.begin() as connection:
-        added = ("section", "assertion", "image_quantity", "image_residual", "text_quantity", "text_residual")
-        for name in added:
+        quantities = ("image_quantity", "image_residual", "text_quantity", "text_residual")
+        for name in ("section", "assertion", *quantities, "embedding"):
             connection.execute(sa.text(f"ALTER TABLE attribution DROP COLUMN {name}"))
+        connection.execute(sa.text("ALTER TABLE image DROP COLUMN embedding"))
+        for name in ("observation", "cohort_finding", "cohort_measurement", "cohort"):
+            connection.execute(sa.text(f"DROP TABLE {name}"))
     set_revision(store, "0001")
     store.close()
     with AuditStore.open(store.folder) as upgraded:

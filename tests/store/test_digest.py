@@ -10,7 +10,11 @@ from medaudit.store.audit_store import AuditStore
 
 # One value of another kind for every column type, to change a row by.
 OTHER = {"VARCHAR": "other", "TEXT": "other", "FLOAT": 0.123, "INTEGER": 77, "BOOLEAN": None, "JSON": ["other"]}
-REFERRED_TO = {("study", "study"), ("image", "image")}  # their foreign keys forbid the change
+REFERRED_TO = {
+    ("study", "study"),
+    ("image", "image"),
+    ("cohort_measurement", "position"),
+}  # their foreign keys forbid the change
 TIMES = {("run", "started"), ("study", "seconds")}
 CHANGEABLE = [
     (table.name, column.name)

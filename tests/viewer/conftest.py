@@ -1,7 +1,9 @@
 """An audit of three studies, made by hand: smooth chest-like pictures, six prompts each."""
 
 import contextlib
+import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -14,10 +16,14 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from playwright.sync_api import Browser, sync_playwright
 
 from medaudit.records import (
     Attribution,
     AxisMap,
+    CohortAudit,
+    CohortFinding,
+    CohortMeasurement,
     FileFate,
     FileRecord,
     Finding,
@@ -212,6 +218,17 @@ FILES = (
 )
 
 
+def across(study: str) -> CohortAudit:
+    """A finding over all studies whose words would be markup, and a comparison that is none."""
+    prompt = PROMPTS[0][0]
+    drain = CohortMeasurement(
+        "shortcut", "difference", 2.5, prompt, f"chest drain {SCRIPT}", 12, 80, (1.5, 3.5), 1e-9, 1e-7, (study,)
+    )
+    years = CohortMeasurement("drift", "trend", 0.1, prompt, "2019 to 2024", 92, p=0.4, q=0.4)
+    finding = CohortFinding(drain, 1.0, Severity.WARNING, f"It seems to rely on {HOSTILE}.", "No cause.", "Look.")
+    return CohortAudit(92, 0.01, (drain, years), (finding,))
+
+
 def make_store(folder: Path, size: tuple[int, int] = (96, 80), studies: tuple = STUDIES) -> Path:
     with AuditStore.create(folder, RUN) as store:
         for seed, (study, images, colour) in enumerate(studies):
@@ -221,6 +238,7 @@ def make_store(folder: Path, size: tuple[int, int] = (96, 80), studies: tuple = 
             )
             store.save_study(StudyAudit(StudyRecord(study, {"StudyDate": "2026"}), audited, 41.5 + seed), ())
         store.save_files(FILES)
+        store.save_cohort_audit(across(studies[0][0]))
         reports = folder / "reports"
         reports.mkdir()
         (reports / f"{studies[0][0]}.pdf").write_bytes(b"%PDF-1.7 small")
@@ -250,10 +268,11 @@ def known() -> SimpleNamespace:
 
 
 _START = (
-    "import sys; from pathlib import Path; from medaudit.viewer.serve import serve;"
+    "import json, sys; from pathlib import Path; from medaudit.viewer.serve import serve;"
     "from medaudit.viewer.settings import Settings;"
-    "settings = Settings(Path(sys.argv[1]), sys.argv[3]);"
-    "sys.exit(serve(settings, port=int(sys.argv[2]), open_browser=False, light=sys.argv[4] == 'light'))"
+    "told = json.loads(sys.argv[1]); path = lambda name: Path(told[name]) if told.get(name) else None;"
+    "settings = Settings(path('folder'), told['reader'], roles=path('roles'), compare=path('compare'));"
+    "sys.exit(serve(settings, port=told['port'], open_browser=False, secrets=path('secrets'), light=told['light']))"
 )
 
 
@@ -264,14 +283,15 @@ def _free_port() -> int:
 
 
 @contextlib.contextmanager
-def _served(folder: Path, reader: str = "reader", theme: str = "dark") -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """(process, url) of a viewer in a process group of its own, as a terminal gives it."""
-    port = _free_port()
+def _served(
+    folder: Path, reader: str = "reader", theme: str = "dark", *, port: int | None = None, **files: Path
+) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """(process, url) of a viewer in a process group of its own, as a terminal gives it; ``files``: further settings."""
+    port = port or _free_port()
+    told = {"folder": str(folder), "reader": reader, "light": theme == "light", "port": port}
+    told |= {name: str(path) for name, path in files.items()}
     process = subprocess.Popen(
-        [sys.executable, "-c", _START, folder, str(port), reader, theme],
-        start_new_session=True,
-        stdout=subprocess.PIPE,
-        text=True,
+        [sys.executable, "-c", _START, json.dumps(told)], start_new_session=True, stdout=subprocess.PIPE, text=True
     )
     try:
         for _ in range(300):
@@ -291,3 +311,30 @@ def _served(folder: Path, reader: str = "reader", theme: str = "dark") -> Iterat
 @pytest.fixture(scope="session")
 def served() -> Callable[..., contextlib.AbstractContextManager[tuple[subprocess.Popen[str], str]]]:
     return _served
+
+
+CHROMIUM = shutil.which("chromium")
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """A real browser; a test that asks for it skips where there is none."""
+    if CHROMIUM is None:
+        pytest.skip("needs a chromium on PATH")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def free_port() -> Callable[[], int]:
+    return _free_port

@@ -5,31 +5,7 @@ from medaudit.records.review import Answer, Decision, Meaning, Reason, Review, S
 from medaudit.store.audit_store import AuditStore
 from medaudit.viewer import cohort
 
-
-def signed(study, reader, *decisions, edition=1):
-    answers = tuple(Answer(Target("I-1", Subject.MAP, place), one) for place, one in enumerate(decisions) if one)
-    why = "why" if edition > 1 else ""
-    return SignedReview(Review(study, reader, answers), edition, "Dr N", Meaning.REVIEW, "now", "0", why)
-
-
 YES, NO = Decision.AGREE, Decision.DISAGREE
-
-
-def test_agreement_counts_the_latest_edition_of_what_both_decided():
-    pairs = cohort.agreements(
-        (
-            signed("S-1", "a", NO, YES),
-            signed("S-1", "a", YES, YES, edition=2),
-            signed("S-1", "b", YES, NO, YES),
-            signed("S-2", "a", NO),
-            signed("S-2", "b", NO),
-            signed("S-3", "c", YES),
-        )
-    )
-    (pair,) = pairs
-    assert (pair.first, pair.second, pair.cases) == ("a", "b", 3)
-    assert round(pair.equal, 3) == 0.667
-    assert round(pair.kappa, 3) == 0.4
 
 
 def test_files_hold_every_row_and_no_formula(audit_folder, known):
@@ -73,4 +49,7 @@ def test_chart_has_a_colour_a_group(audit_folder):
         values = cohort.score_values(store.cohort().scores, {"S-4F0A21C7": "F"})
     assert {one["group"] for one in values} == {"F", "not stated"}
     assert len(values) == 4 * 4
-    assert cohort.score_chart(values, ("red", "blue"))["encoding"]["color"]["scale"]["domain"] == ["F", "not stated"]
+    assert cohort.score_chart(values, ("red", "blue"), "black")["encoding"]["color"]["scale"]["domain"] == [
+        "F",
+        "not stated",
+    ]

@@ -36,7 +36,7 @@ def test_axes_and_tokens_give_the_map(image, shape):
         sent = data["maps"][position]
         tokens = np.array(sent["tokens"]).reshape(-1, sent["columns"])
         weights = []
-        for axis, count in zip(data["axes"], tokens.shape, strict=True):
+        for axis, count in zip(data["axes"][sent["axes"]], tokens.shape, strict=True):
             lower, share = np.array(axis["lower"]), np.array(axis["share"])
             rows = np.zeros((len(lower), count))
             rows[np.arange(len(lower)), lower] += 1 - share

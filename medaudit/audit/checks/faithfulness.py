@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from medaudit.audit.case import Case, Cost, Depth, Load
-from medaudit.imaging.perturb import blurred
+from medaudit.imaging.perturb import blurred, imputed
 from medaudit.metrics.agreement import ranks
 from medaudit.metrics.faithfulness import ordered_steps
 from medaudit.records import Measurement
@@ -27,10 +27,13 @@ INCREASE = "confidence_increase"
 KEPT = "kept_advantage"
 INSERTION = "insertion_advantage"
 DELETION = "deletion_advantage"
+ROAD = "road_advantage"
 
 _RANDOM_MAPS = 3
 _CONTROLS = _RANDOM_MAPS + 2
 _STEPS = 10
+# Of ROAD: a fifth of the picture each; a picture of which all is taken away cannot be imputed.
+_FIFTHS = 5
 _CENTRE_SPREAD = 0.25
 # What is not shown is the picture without what is finer than a sixth of its sides.
 _COARSE = 6
@@ -38,10 +41,10 @@ _AGAINST = "random, constant and centre maps"
 
 
 def measure(case: Case) -> list[Measurement]:
-    """Drop, increase and what the map keeps beyond its controls; at full depth also insertion and deletion."""
+    """Drop, increase and what the map keeps beyond its controls; at full depth also insertion, deletion and ROAD."""
     if case.depth is Depth.MAPS or not case.seen_findings or not case.spread:
         return []
-    maps = [item.image.nats.astype(np.float64) for item in case.seen_findings]
+    maps = [item.image.values.astype(np.float64) for item in case.seen_findings]
     controls = _controls(case, maps[0].shape)
     kept, control_kept = _own_and_controls(case, maps, controls, lambda one: _shown(case, [ranks(one) / one.size]))
     found = []
@@ -55,12 +58,14 @@ def measure(case: Case) -> list[Measurement]:
             (KEPT, float(advantage), _AGAINST),
         ):
             found.append(Measurement(CHECK, quantity, value, item.prompt.text, against))
-    return found + (_curves(case, maps, controls) if case.depth is Depth.FULL else [])
+    if case.depth is Depth.FULL:
+        found += _curves(case, maps, controls) + _road(case, maps, controls)
+    return found
 
 
 def cost(load: Load) -> Cost:
     """Of one picture."""
-    walks = {Depth.MAPS: 0, Depth.FAST: 1, Depth.FULL: 1 + 2 * (_STEPS + 1)}[load.depth]
+    walks = {Depth.MAPS: 0, Depth.FAST: 1, Depth.FULL: 1 + 2 * (_STEPS + 1) + 2 * (_FIFTHS - 1)}[load.depth]
     return Cost(walks * (load.findings + _CONTROLS))
 
 
@@ -78,6 +83,31 @@ def _curves(case: Case, maps: list[NDArray[np.float64]], controls: list[NDArray[
             area = float(np.trapezoid(own[index])) / _STEPS
             best = _best(np.asarray(np.trapezoid(sign * others[:, :, index], axis=1)) / _STEPS)
             found.append(Measurement(CHECK, quantity, (sign * area - best) / case.spread, item.prompt.text, _AGAINST))
+    return found
+
+
+def _road(case: Case, maps: list[NDArray[np.float64]], controls: list[NDArray[np.float64]]) -> list[Measurement]:
+    """Remove and debias (Rong et al., ICML 2022): half of what the score keeps longer where the least relevant goes.
+
+    Parts are imputed from their neighbours, so that the shape of what is gone tells the model nothing; the mean over
+    a fifth to four fifths of the picture, in units of the spread, against the best control.
+    """
+
+    def removed(one: NDArray[np.float64]) -> Tensor:
+        masks = [ordered_steps(sign * one, _FIFTHS) < step for sign in (1, -1) for step in range(1, _FIFTHS)]
+        places = torch.from_numpy(np.stack(masks)).float()[:, None]
+        wide = interpolate(places, size=case.picture.shape[-2:], mode="nearest")[:, 0] > 0
+        return imputed(case.picture, wide, case.generator(f"{CHECK} {ROAD}"))
+
+    def kept(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+        most, least = np.split(scores, 2, axis=-1)
+        return np.asarray((least - most).mean(axis=-1) / 2)
+
+    own, others = _own_and_controls(case, maps, controls, removed)
+    found = []
+    for index, item in enumerate(case.seen_findings):
+        advantage = (float(kept(own[index])) - _best(kept(others[:, :, index]))) / case.spread
+        found.append(Measurement(CHECK, ROAD, advantage, item.prompt.text, _AGAINST))
     return found
 
 

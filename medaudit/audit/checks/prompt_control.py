@@ -23,7 +23,7 @@ def measure(attributions: Sequence[Attribution]) -> list[Measurement]:
         Measurement(
             CHECK,
             MAP_RANK_CORRELATION,
-            sum(rank_correlation(item.image.nats, other.image.nats) for other in controls) / len(controls),
+            sum(rank_correlation(item.image.values, other.image.values) for other in controls) / len(controls),
             item.prompt.text,
             against,
         )

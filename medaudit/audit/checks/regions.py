@@ -34,7 +34,7 @@ _LETTERS = (("L", 0.05, (0.9, 0.04)), ("R", 0.05, (0.06, 0.04)), ("PORTABLE", 0.
 def measure(case: Case) -> list[Measurement]:
     """Of each area, for the findings that the model sees: relevance, change when filled, its p; of all: letters."""
     found = [
-        Measurement(CHECK, RELEVANCE_EXCESS, relevance_excess(item.image.nats, mask), item.prompt.text, area.value)
+        Measurement(CHECK, RELEVANCE_EXCESS, relevance_excess(item.image.values, mask), item.prompt.text, area.value)
         for area, mask in case.areas.items()
         for item in case.seen_findings
     ]

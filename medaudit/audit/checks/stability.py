@@ -54,7 +54,9 @@ def _maps(case: Case, changes: dict[str, torch.Tensor]) -> list[Measurement]:
     found = []
     for index, item in enumerate(case.findings):
         for quantity, others in ((MAP_RANK_CORRELATION, again), (SEED_RANK_CORRELATION, seeds)):
-            agree = {name: rank_correlation(item.image.nats, maps[index].image.nats) for name, maps in others.items()}
+            agree = {
+                name: rank_correlation(item.image.values, maps[index].image.values) for name, maps in others.items()
+            }
             least = min(agree, key=lambda name: agree[name])
             found.append(Measurement(CHECK, quantity, agree[least], item.prompt.text, least))
     return found

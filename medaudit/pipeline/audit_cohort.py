@@ -1,0 +1,171 @@
+"""All studies of an audit together: the store's rows -> a case -> measurements and findings -> the store."""
+
+from collections.abc import Hashable, Iterable, Mapping
+from pathlib import Path
+from statistics import fmean
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from medaudit.audit.cohort.case import CohortCase, Sentence, Told, Values
+from medaudit.audit.cohort.differences import GROUPED
+from medaudit.audit.cohort.judge import judge_cohort
+from medaudit.audit.verdict import Threshold
+from medaudit.errors import PipelineError
+from medaudit.pipeline.load import load_pipeline
+from medaudit.pipeline.spec import PipelineSpec
+from medaudit.records import Assertion, CohortAudit, Prompt, PromptKind
+from medaudit.store.audit_store import AuditStore
+from medaudit.store.cohort_rows import CohortMaterial
+from medaudit.store.placed import CohortRows
+from medaudit.yamlfile import read_yaml
+
+Key = TypeVar("Key", bound=Hashable)
+
+MAP = "map"
+"""Source of the observation that says how concentrated the map of a prompt is."""
+
+
+def compare_studies(folder: Path, pipeline: str | None = None) -> CohortAudit:
+    """Compare the studies of an audit folder again.
+
+    Parameters
+    ----------
+    folder
+        Of the audit.
+    pipeline
+        Whose ``cohort`` and ``thresholds`` count: a shipped one by name, or a file. By default the audit's own.
+
+    Raises
+    ------
+    StoreError
+        The folder holds no audit, or it cannot be read or written.
+    PipelineError
+        The pipeline cannot be read.
+
+    """
+    with AuditStore.open(folder) as store:
+        if pipeline is not None:
+            return audit_cohort(store, load_pipeline(pipeline).spec)
+        own = store.run()
+        text = own.pipeline_yaml
+        return audit_cohort(store, read_yaml(Path(f"{own.pipeline_name}.yaml"), text, PipelineSpec, PipelineError))
+
+
+def audit_cohort(store: AuditStore, spec: PipelineSpec) -> CohortAudit:
+    """Measure over all finished studies what no single one can show, and keep it in the store."""
+    thresholds = {key: Threshold(item.limit, item.severity) for key, item in spec.thresholds.items()}
+    found = judge_cohort(cohort_case(store, spec), thresholds)
+    store.save_cohort_audit(found)
+    return found
+
+
+def cohort_case(store: AuditStore, spec: PipelineSpec) -> CohortCase:
+    """What the checks across studies ask, from the store alone."""
+    rows, material = store.cohort(), store.cohort_material()
+    studies = tuple(sorted({one.study for one in rows.scores}))
+    place = {study: index for index, study in enumerate(studies)}
+    return CohortCase(
+        studies=studies,
+        scores=_scores(rows, place),
+        told=_told(material, place),
+        elements={keyword: _element(store, keyword, place) for keyword in GROUPED},
+        concentration=_concentration(rows, material, place),
+        measured=_means(
+            (
+                (one.study, (measured.check, measured.quantity, measured.subject, measured.against), measured.value)
+                for one in rows.measurements
+                for measured in (one.measurement,)
+            ),
+            place,
+        ),
+        images=_images(material, place),
+        sentences=_sentences(material, place),
+        smallest=spec.cohort.smallest,
+        level=spec.cohort.level,
+    )
+
+
+def _means(values: Iterable[tuple[str, Key, float]], place: Mapping[str, int]) -> dict[Key, Values]:
+    """Values (study, key, value) as one value a study and key: the mean over its images."""
+    found: dict[Key, dict[str, list[float]]] = {}
+    for study, key, value in values:
+        found.setdefault(key, {}).setdefault(study, []).append(value)
+    means = {}
+    for key, studies in found.items():
+        means[key] = np.full(len(place), np.nan)
+        for study, seen in studies.items():
+            if study in place:
+                means[key][place[study]] = fmean(seen)
+    return means
+
+
+def _scores(rows: CohortRows, place: Mapping[str, int]) -> dict[Prompt, Values]:
+    """Each finding prompt's cosine less the mean of the image's control prompts, the mean over a study's images."""
+    controls: dict[tuple[str, str], list[float]] = {}
+    for one in rows.scores:
+        if one.prompt.kind is PromptKind.CONTROL:
+            controls.setdefault((one.study, one.image), []).append(one.similarity)
+    zero = [0.0]
+    return _means(
+        (
+            (one.study, one.prompt, one.similarity - fmean(controls.get((one.study, one.image), zero)))
+            for one in rows.scores
+            if one.prompt.kind is PromptKind.FINDING
+        ),
+        place,
+    )
+
+
+def _told(material: CohortMaterial, place: Mapping[str, int]) -> tuple[Told, ...]:
+    """By study: what its report says, and what is to be seen on any of its images."""
+    found: dict[tuple[str, str], Values] = {}
+    for one in material.observations:
+        seen = one.observation
+        if seen.source == MAP or one.study not in place:
+            continue
+        values = found.setdefault((seen.source, seen.name), np.full(len(place), np.nan))
+        values[place[one.study]] = np.nanmax([values[place[one.study]], seen.value])
+    return tuple(Told(source, name, found[source, name]) for source, name in sorted(found))
+
+
+def _concentration(rows: CohortRows, material: CohortMaterial, place: Mapping[str, int]) -> dict[Prompt, Values]:
+    prompts = {one.prompt.text: one.prompt for one in rows.scores if one.prompt.kind is PromptKind.FINDING}
+    return _means(
+        (
+            (one.study, prompts[one.observation.name], one.observation.value)
+            for one in material.observations
+            if one.observation.source == MAP and one.observation.name in prompts
+        ),
+        place,
+    )
+
+
+def _element(store: AuditStore, keyword: str, place: Mapping[str, int]) -> tuple[str, ...]:
+    values = store.element(keyword)
+    return tuple(values.get(study, "") for study in place)
+
+
+def _images(material: CohortMaterial, place: Mapping[str, int]) -> NDArray[np.float32] | None:
+    by_study: dict[str, list[NDArray[np.float32]]] = {}
+    for study, embedding in material.images:
+        by_study.setdefault(study, []).append(embedding)
+    if not by_study:
+        return None
+    width = len(next(iter(by_study.values()))[0])
+    images = np.full((len(place), width), np.nan, dtype=np.float32)
+    for study, embeddings in by_study.items():
+        if study in place:
+            images[place[study]] = np.mean(embeddings, axis=0)
+    return images
+
+
+def _sentences(material: CohortMaterial, place: Mapping[str, int]) -> tuple[Sentence, ...]:
+    """Those that affirm something, each once a study: what is denied fits nearly every image."""
+    found = {
+        (one.study, one.text): one.embedding
+        for one in material.sentences
+        if one.assertion is Assertion.AFFIRMED and one.study in place
+    }
+    return tuple(Sentence(place[study], text, embedding) for (study, text), embedding in found.items())
