@@ -1,13 +1,14 @@
 """A cohort as the checks see it: one value a study, whatever number of images it has."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from medaudit.records import Prompt
+from medaudit.metrics.multiplicity import benjamini_hochberg
+from medaudit.records import CohortMeasurement, Prompt
 
 Values = NDArray[np.float64]
 """(n,) one a study, NaN where there is none."""
@@ -96,3 +97,9 @@ class CohortCase:
         """Codes of the three studies of ``among`` with the largest ``order``."""
         ranked = sorted(among, key=lambda index: (-order[index], self.studies[index]))
         return tuple(self.studies[index] for index in ranked[:3])
+
+
+def corrected(found: Sequence[CohortMeasurement]) -> list[CohortMeasurement]:
+    """The same measurements, each p corrected for the number of them."""
+    chances = benjamini_hochberg([1.0 if one.p is None else one.p for one in found])
+    return [replace(one, q=float(q)) for one, q in zip(found, chances, strict=True)]

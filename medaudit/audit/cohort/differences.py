@@ -6,8 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from medaudit.audit.cohort.case import PICTURE, REPORT, CohortCase, Values
-from medaudit.metrics.multiplicity import benjamini_hochberg
+from medaudit.audit.cohort.case import PICTURE, REPORT, CohortCase, Values, corrected
 from medaudit.metrics.stratified import stratified_difference
 from medaudit.records import Prompt
 from medaudit.records.cohort import CohortMeasurement
@@ -36,7 +35,7 @@ class Feature:
 
 def shortcuts(case: CohortCase) -> list[CohortMeasurement]:
     """Of every feature that is no finding, on every finding prompt: the difference that it makes to the score."""
-    return _corrected(
+    return corrected(
         [
             one
             for feature in _observed(case)
@@ -48,7 +47,7 @@ def shortcuts(case: CohortCase) -> list[CohortMeasurement]:
 
 def subgroups(case: CohortCase) -> list[CohortMeasurement]:
     """Of every group of the DICOM elements, held against all other studies: a disparity, which is no bias."""
-    return _corrected(
+    return corrected(
         [
             one
             for feature in grouped(case)
@@ -66,7 +65,7 @@ def concentrations(case: CohortCase) -> list[CohortMeasurement]:
             one = _compare(case, SUBGROUP, feature, prompt, values)
             if one is not None:
                 found.append(replace(one, quantity=CONCENTRATION))
-    return _corrected(found)
+    return corrected(found)
 
 
 def _compare(
@@ -93,11 +92,6 @@ def _compare(
         p=found.p,
         examples=case.examples(members, np.sign(found.effect) * values),
     )
-
-
-def _corrected(found: list[CohortMeasurement]) -> list[CohortMeasurement]:
-    chances = benjamini_hochberg([one.p if one.p is not None else 1.0 for one in found])
-    return [replace(one, q=float(q)) for one, q in zip(found, chances, strict=True)]
 
 
 def _observed(case: CohortCase) -> Iterator[Feature]:

@@ -1,13 +1,11 @@
 """Do scores move with the years?"""
 
 import math
-from dataclasses import replace
 
 import numpy as np
 
-from medaudit.audit.cohort.case import CohortCase
+from medaudit.audit.cohort.case import CohortCase, corrected
 from medaudit.metrics.agreement import rank_correlation
-from medaudit.metrics.multiplicity import benjamini_hochberg
 from medaudit.records.cohort import CohortMeasurement
 
 CHECK = "drift"
@@ -42,5 +40,4 @@ def measure(case: CohortCase) -> list[CohortMeasurement]:
                 p=math.erfc(abs(value) * math.sqrt((len(asked) - 1) / 2)),
             )
         )
-    chances = benjamini_hochberg([one.p if one.p is not None else 1.0 for one in found])
-    return [replace(one, q=float(q)) for one, q in zip(found, chances, strict=True)]
+    return corrected(found)

@@ -5,14 +5,12 @@ of 20 fills of the same shape elsewhere; by chance it does in one of 20 studies.
 """
 
 import math
-from dataclasses import replace
 
 import numpy as np
 
 from medaudit.audit.checks.regions import CHECK as REGIONS
 from medaudit.audit.checks.regions import PERMUTATION_P
-from medaudit.audit.cohort.case import CohortCase
-from medaudit.metrics.multiplicity import benjamini_hochberg
+from medaudit.audit.cohort.case import CohortCase, corrected
 from medaudit.records.cohort import CohortMeasurement
 
 CHECK = "erasure"
@@ -41,8 +39,7 @@ def measure(case: CohortCase) -> list[CohortMeasurement]:
                 examples=case.examples(asked, -np.nan_to_num(values, nan=1.0)),
             )
         )
-    chances = benjamini_hochberg([one.p if one.p is not None else 1.0 for one in found])
-    return [replace(one, q=float(q)) for one, q in zip(found, chances, strict=True)]
+    return corrected(found)
 
 
 def at_least(hits: int, count: int, chance: float) -> float:

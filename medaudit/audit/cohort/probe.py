@@ -1,14 +1,12 @@
 """Can the scanner be read from the embedding? A linear probe of acquisition and patient elements."""
 
 import math
-from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from medaudit.audit.cohort.case import CohortCase
+from medaudit.audit.cohort.case import CohortCase, corrected
 from medaudit.audit.cohort.differences import grouped
-from medaudit.metrics.multiplicity import benjamini_hochberg
 from medaudit.metrics.ranking import auc
 from medaudit.records.cohort import CohortMeasurement
 
@@ -45,8 +43,7 @@ def measure(case: CohortCase) -> list[CohortMeasurement]:
                 p=_chance(value, int(has.sum()), int((~has).sum())),
             )
         )
-    chances = benjamini_hochberg([one.p if one.p is not None else 1.0 for one in found])
-    return [replace(one, q=float(q)) for one, q in zip(found, chances, strict=True)]
+    return corrected(found)
 
 
 def held_out_scores(embeddings: NDArray[np.float64], has: NDArray[np.bool_]) -> NDArray[np.float64]:
