@@ -99,12 +99,14 @@ def _mean_difference(parts: Sequence[Part]) -> float:
 
 
 def _spread(parts: Sequence[Part]) -> float:
-    """Standard deviation within strata and groups; over all strata where no group has two."""
+    """Standard deviation within strata and groups; where it is 0 (all of a group alike), within strata alone."""
     groups = [group for part in parts for group in part]
-    freedom = sum(len(group) - 1 for group in groups)
-    if not freedom:
-        return float(np.concatenate(groups).std())
-    return math.sqrt(sum(float(((group - group.mean()) ** 2).sum()) for group in groups) / freedom)
+    for kind in (groups, [np.concatenate(part) for part in parts]):
+        freedom = sum(len(group) - 1 for group in kind)
+        squares = sum(float(((group - group.mean()) ** 2).sum()) for group in kind)
+        if freedom and squares:
+            return math.sqrt(squares / freedom)
+    return 0.0
 
 
 def _by_normal(parts: Sequence[Part]) -> float:

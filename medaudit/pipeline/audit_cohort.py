@@ -80,6 +80,7 @@ def cohort_case(store: AuditStore, spec: PipelineSpec) -> CohortCase:
             ),
             place,
         ),
+        flagged=_flagged(rows, place),
         images=_images(material, place),
         sentences=_sentences(material, place),
         smallest=spec.cohort.smallest,
@@ -140,6 +141,19 @@ def _concentration(rows: CohortRows, material: CohortMaterial, place: Mapping[st
         ),
         place,
     )
+
+
+def _flagged(rows: CohortRows, place: Mapping[str, int]) -> dict[tuple[str, str], Values]:
+    """By kind of finding that any study has: 1 where a study has it, 0 where it was only measured."""
+    kinds = {(one.finding.measurement.check, one.finding.measurement.quantity) for one in rows.findings}
+    found = {kind: np.full(len(place), np.nan) for kind in sorted(kinds)}
+    for measured in rows.measurements:
+        kind = (measured.measurement.check, measured.measurement.quantity)
+        if kind in found and measured.study in place:
+            found[kind][place[measured.study]] = 0.0
+    for one in rows.findings:
+        found[one.finding.measurement.check, one.finding.measurement.quantity][place[one.study]] = 1.0
+    return found
 
 
 def _element(store: AuditStore, keyword: str, place: Mapping[str, int]) -> tuple[str, ...]:

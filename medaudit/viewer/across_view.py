@@ -13,6 +13,7 @@ _QUESTIONS = {
     "report_text.own_image": "Report text: does a sentence know its image?",
     "subgroup.difference": "Groups: do scores differ?",
     "subgroup.concentration": "Groups: are maps otherwise concentrated?",
+    "subgroup.flagged": "Groups: what fails alike?",
     "probe.ranking": "Probe: can the group be read from the embedding?",
     "drift.trend": "Drift: do scores move with the years?",
 }

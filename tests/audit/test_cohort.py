@@ -23,6 +23,7 @@ LIMITS = {
     "report_text.own_image": 0.6,
     "subgroup.difference": 1.0,
     "subgroup.concentration": 1.0,
+    "subgroup.flagged": 0.4,
     "probe.ranking": 0.9,
     "drift.trend": 0.3,
 }
@@ -165,6 +166,14 @@ def test_maps_that_are_otherwise_concentrated():
     findings = found(cohort(concentration=spread), "subgroup")
     assert findings[0].measurement.quantity == "concentration"
     assert findings[0].measurement.against == "Manufacturer = Bucky"
+
+
+def test_findings_that_gather_in_a_group_are_found():
+    gathered = lambda f: {("stability", "score_change"): (np.array(f["elements"]["Manufacturer"]) == "Bucky") * 1.0}  # noqa: E731
+    spread = lambda _: {("stability", "score_change"): (np.arange(STUDIES) % 3 == 0) * 1.0}  # noqa: E731
+    first = found(cohort(flagged=gathered), "subgroup")[0].measurement
+    assert (first.quantity, first.against, first.value) == ("flagged", "Manufacturer = Bucky", 1.0)
+    assert found(cohort(flagged=spread), "subgroup") == []
 
 
 def test_false_alarms_of_clean_cohorts_are_rare():

@@ -74,6 +74,12 @@ def test_nothing_to_compare(scores, member, strata):
     assert stratified_difference(scores, member, list(strata)) is None
 
 
+def test_groups_that_are_wholly_apart_differ_most():
+    found = stratified_difference([1.0] * 30 + [0.0] * 60, [True] * 30 + [False] * 60, [""] * 90)
+    assert found.effect > 2
+    assert found.p < 1e-15
+
+
 def test_corrected_p():
     assert benjamini_hochberg([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.02, 0.04, 0.04, 0.02])
     assert benjamini_hochberg([]).size == 0

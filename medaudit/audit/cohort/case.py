@@ -56,6 +56,8 @@ class CohortCase:
         How much of each finding prompt's map lies in its fullest tenth.
     measured
         Mean over a study's images of each measurement, by (check, quantity, subject, against).
+    flagged
+        1 where a study has a finding of (check, quantity), 0 where it was measured and has none.
     images
         (n, E) mean embedding of each study's images, or None where the store has none.
     sentences
@@ -73,6 +75,7 @@ class CohortCase:
     elements: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     concentration: Mapping[Prompt, Values] = field(default_factory=dict)
     measured: Mapping[tuple[str, str, str, str], Values] = field(default_factory=dict)
+    flagged: Mapping[tuple[str, str], Values] = field(default_factory=dict)
     images: NDArray[np.float32] | None = None
     sentences: tuple[Sentence, ...] = ()
     smallest: int = 10

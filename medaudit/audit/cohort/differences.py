@@ -17,6 +17,8 @@ DIFFERENCE = "difference"
 """Of the score, in standard deviations within strata and groups."""
 CONCENTRATION = "concentration"
 """The same of how much of the map lies in its fullest tenth."""
+FLAGGED = "flagged"
+"""Share of studies with a finding of one kind, less that share of the others."""
 
 GROUPED = ("PatientSex", "AgeBand", "ViewPosition", "Manufacturer", "ManufacturerModelName", "StudyYear", "KVP")
 """Elements by which studies are grouped. A station's name would tell the place, so the store does not have it."""
@@ -65,6 +67,35 @@ def concentrations(case: CohortCase) -> list[CohortMeasurement]:
             one = _compare(case, SUBGROUP, feature, prompt, values)
             if one is not None:
                 found.append(replace(one, quantity=CONCENTRATION))
+    return corrected(found)
+
+
+def flags(case: CohortCase) -> list[CohortMeasurement]:
+    """The same groups and features, by how often a check of single studies raised a finding: what fails alike."""
+    found = []
+    for (check, quantity), values in case.flagged.items():
+        for feature in (*grouped(case), *_observed(case)):
+            asked = feature.known & ~np.isnan(values)
+            one = stratified_difference(
+                values[asked], feature.has[asked], [""] * int(asked.sum()), smallest=case.smallest
+            )
+            if one is None:
+                continue
+            members = np.flatnonzero(asked & feature.has)
+            difference = values[members].mean() - values[asked & ~feature.has].mean()
+            found.append(
+                CohortMeasurement(
+                    check=SUBGROUP,
+                    quantity=FLAGGED,
+                    value=float(difference),
+                    subject=f"{check}, {quantity}".replace("_", " "),
+                    against=feature.name,
+                    count=one.members,
+                    others=one.others,
+                    p=one.p,
+                    examples=case.examples(members, values),
+                )
+            )
     return corrected(found)
 
 

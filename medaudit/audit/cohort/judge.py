@@ -14,6 +14,7 @@ CHECKS: Sequence[Callable[[CohortCase], Sequence[CohortMeasurement]]] = (
     agreement.measure,
     differences.subgroups,
     differences.concentrations,
+    differences.flags,
     probe.measure,
     drift.measure,
 )
@@ -108,6 +109,15 @@ WORDINGS: Mapping[str, CohortWording] = {
         ),
         limits=_NOT_BIAS,
         advice="Look at maps of both groups side by side.",
+        either=True,
+    ),
+    f"{differences.SUBGROUP}.{differences.FLAGGED}": CohortWording(
+        claim=(
+            "Findings of \u201c{subject}\u201d are raised on {value:+.0%} of {count} studies with {against} beside "
+            "the other {others} (threshold {limit:.0%}; corrected p = {q:.1g})."
+        ),
+        limits="It shows where findings gather, not why. Without labels it is a disparity and no bias.",
+        advice="Look at the studies named together: what fails alike may have one cause.",
         either=True,
     ),
     f"{probe.CHECK}.{probe.RANKING}": CohortWording(
