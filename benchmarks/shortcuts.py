@@ -6,8 +6,7 @@
 
 Features and findings are independent in the audited phantoms; only what a model was trained on tied them. MaskCLIP
 makes the maps, in one pass: what is compared across studies are scores. WORK keeps studies, models and audits, so a
-run that was stopped goes on. Two trainings take about
-half an hour on two cores, most of it for their studies.
+run that was stopped goes on. Two trainings take about an hour on two cores.
 """
 
 import argparse
@@ -128,7 +127,7 @@ def main() -> None:
     parser.add_argument("--studies", type=int, default=200)
     parser.add_argument("--seed", type=int, default=31)
     parser.add_argument("--train", nargs="*", metavar="SHORTCUT", choices=list(TRAINED), help="all, or some")
-    parser.add_argument("--steps", type=int, default=400)
+    parser.add_argument("--steps", type=int, default=1500)
     parser.add_argument("--clean", type=int, default=0, metavar="COHORTS")
     asked = parser.parse_args()
     asked.work.mkdir(parents=True, exist_ok=True)
