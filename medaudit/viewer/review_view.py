@@ -43,11 +43,11 @@ def begin(desk: Desk, audit: ImageAudit) -> None:
     """Bring decision and prompt together on an image that was just opened; call before the prompt is drawn."""
     if desk.target not in targets(audit):
         follow_prompt(desk, audit)
-        _follow_target(desk, audit)
+        _show_prompt(target_prompt(audit, desk.target) if desk.target else None)
 
 
-def _follow_target(desk: Desk, audit: ImageAudit) -> None:
-    place = target_prompt(audit, desk.target) if desk.target else None
+def _show_prompt(place: int | None) -> None:
+    """Show the map of what is decided on, where it has one."""
     if place is not None:
         st.session_state["prompt"] = place
 
@@ -117,24 +117,27 @@ def _show_target(desk: Desk, audit: ImageAudit, asked: tuple[Target, ...]) -> No
 def _choose_target(desk: Desk, audit: ImageAudit, asked: tuple[Target, ...]) -> Target:
     """The finding or map that is decided on; with it, its prompt's map is shown."""
     key = f"target of {audit.record.study} {audit.record.image}"
-
-    def name(place: int) -> str:
-        decision = desk.review.answer_to(asked[place]).decision
-        return f"{place + 1}. {decision.value if decision else 'open'}: {target_name(audit, asked[place])}"
+    # Streamlit keeps the functions of every study that was open: they may not hold its pictures.
+    decisions = [desk.review.answer_to(one).decision for one in asked]
+    names = [
+        f"{place}. {decision.value if decision else 'open'}: {target_name(audit, one)}"
+        for place, (one, decision) in enumerate(zip(asked, decisions, strict=True), start=1)
+    ]
+    prompts = {one: target_prompt(audit, one) for one in asked}
 
     def chosen() -> None:
         desk.target = asked[st.session_state[key]]
-        _follow_target(desk, audit)
+        _show_prompt(prompts[desk.target])
 
     def next_open() -> None:
         desk.target = next(iter(desk.review.open_targets(asked)), current)
-        _follow_target(desk, audit)
+        _show_prompt(prompts[desk.target])
 
     current = desk.target if desk.target in asked else asked[0]
     st.session_state[key] = asked.index(current)
     open_ones = len(desk.review.open_targets(asked))
     label = f"Decide on ({len(asked) - open_ones} of {len(asked)} done on this image)"
-    st.selectbox(label, range(len(asked)), key=key, format_func=name, on_change=chosen)
+    st.selectbox(label, range(len(asked)), key=key, format_func=names.__getitem__, on_change=chosen)
     st.button("Next open decision", key="next open", on_click=next_open, disabled=not open_ones, shortcut="j")
     return current
 
