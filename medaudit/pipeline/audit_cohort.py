@@ -55,10 +55,14 @@ def compare_studies(folder: Path, pipeline: str | None = None) -> CohortAudit:
 
 def audit_cohort(store: AuditStore, spec: PipelineSpec) -> CohortAudit:
     """Measure over all finished studies what no single one can show, and keep it in the store."""
-    thresholds = {key: Threshold(item.limit, item.severity) for key, item in spec.thresholds.items()}
-    found = judge_cohort(cohort_case(store, spec), thresholds)
+    found = judge_cohort(cohort_case(store, spec), thresholds_of(spec))
     store.save_cohort_audit(found)
     return found
+
+
+def thresholds_of(spec: PipelineSpec) -> dict[str, Threshold]:
+    """The pipeline's thresholds as the checks take them: of single studies, and of all together."""
+    return {key: Threshold(item.limit, item.severity) for key, item in spec.thresholds.items()}
 
 
 def cohort_case(store: AuditStore, spec: PipelineSpec) -> CohortCase:

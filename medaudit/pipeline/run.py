@@ -20,7 +20,6 @@ import torch
 from medaudit.attribution.registry import build_method
 from medaudit.audit.case import Depth, Load, Questions
 from medaudit.audit.judge import cost
-from medaudit.audit.verdict import Threshold
 from medaudit.dicom.examine import digest_of
 from medaudit.dicom.instance import Conflict
 from medaudit.dicom.manifest import find_manifest, read_manifest
@@ -33,7 +32,7 @@ from medaudit.imaging.regions import TEXT_LIKE
 from medaudit.models.interface import VisionLanguageModel
 from medaudit.models.registry import load_model
 from medaudit.models.sanity import examined
-from medaudit.pipeline.audit_cohort import audit_cohort
+from medaudit.pipeline.audit_cohort import audit_cohort, thresholds_of
 from medaudit.pipeline.audit_study import Bench, audit_study
 from medaudit.pipeline.choose import Choice, choose
 from medaudit.pipeline.load import Pipeline
@@ -213,7 +212,7 @@ def _bench(
         prompts=prompts,
         views=spec.display.views(),
         fit=None if spec.fit == "model" else Fit(spec.fit),
-        thresholds={key: Threshold(item.limit, item.severity) for key, item in spec.thresholds.items()},
+        thresholds=thresholds_of(spec),
         questions=Questions(spec.prompts.sides(), spec.prompts.ways_to_say()),
         model=model,
         method=build_method(spec.attribution.method, spec.attribution.settings),

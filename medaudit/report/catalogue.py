@@ -10,7 +10,7 @@ from medaudit.errors import LayoutError
 from medaudit.figures import wording
 from medaudit.figures.colour import ColourScale
 from medaudit.figures.orientation import EdgeLetters
-from medaudit.records import Finding
+from medaudit.records import Finding, Severity
 from medaudit.resources import languages_folder, shipped
 from medaudit.yamlfile import read_text, read_yaml
 
@@ -81,6 +81,10 @@ class Catalogue(BaseModel):
             value=self.number(one.value),
             limit=self.number(finding.threshold),
         )
+
+    def severity(self, severity: Severity) -> str:
+        """A severity as it begins a line."""
+        return self.say(f"severity.{severity.value}").capitalize()
 
     def name(self, key: str) -> str:
         """A DICOM keyword in this language, or the words of the keyword."""

@@ -57,16 +57,12 @@ def across(pages: Pages) -> list[Flowable]:
     return story
 
 
-def _severity(pages: Pages, finding: CohortFinding) -> str:
-    return pages.say(f"severity.{finding.severity.value}").capitalize()
-
-
 def _card(pages: Pages, finding: CohortFinding) -> Flowable:
     style, ink = pages.style, SEVERITY_INK[finding.severity]
     measured = finding.measurement
     label = style.words.quantity(measured.check, measured.quantity)
     content: list[Flowable] = [
-        style.rich([(f"{_severity(pages, finding)} \u00b7 {label}", ink)], "small"),
+        style.rich([(f"{style.words.severity(finding.severity)} \u00b7 {label}", ink)], "small"),
         style.text(finding.claim, "strong"),
         style.rich([(f"{pages.say('findings.limits')}  ", ink), (finding.limits, None)], "small"),
         style.rich([(f"{pages.say('findings.advice')}  ", ink), (finding.advice, None)], "small"),

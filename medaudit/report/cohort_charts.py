@@ -48,7 +48,7 @@ def _card(pages: Pages, kind: Raised) -> Flowable:
     )
     parts = (("findings.limits", "limits", finding.limits), ("findings.advice", "advice", finding.advice))
     content: list[Flowable] = [
-        style.rich([(f"{words.say(f'severity.{kind.severity.value}').capitalize()} \u00b7 {quantity}", ink)], "small"),
+        style.rich([(f"{words.severity(kind.severity)} \u00b7 {quantity}", ink)], "small"),
         *([style.text(claim, "strong")] if claim else []),
         style.text(counts, "caption"),
         *(

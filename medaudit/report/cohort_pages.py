@@ -102,7 +102,7 @@ def _across(pages: Pages) -> list[Flowable]:
         return []
     style, words = pages.style, pages.style.words
     first, rest = found.findings[0], len(found.findings) - 1
-    ink, label = SEVERITY_INK[first.severity], words.say(f"severity.{first.severity.value}").capitalize()
+    ink, label = SEVERITY_INK[first.severity], words.severity(first.severity)
     content: list[Flowable] = [
         style.text(pages.say("across.verdict", studies=words.count(found.studies, "study")), "verdict"),
         style.rich([(f"{label}  ", ink), (first.claim, None)], "lead"),
@@ -130,7 +130,7 @@ def _verdict(pages: Pages) -> Flowable:
     content = [style.text(headline, "verdict")]
     for kind in cohort.kinds[:KINDS_ON_PAGE]:
         ink = SEVERITY_INK[kind.severity]
-        label = words.say(f"severity.{kind.severity.value}").capitalize()
+        label = words.severity(kind.severity)
         content.append(style.rich([(f"{label}  ", ink), (_claim(pages, kind), None)], "lead"))
         content.append(style.text(_numbers(pages, kind), "caption"))
     if len(cohort.kinds) > KINDS_ON_PAGE:

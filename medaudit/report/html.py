@@ -148,7 +148,7 @@ def _study_verdict(style: Style, audit: StudyAudit) -> str:
 def _finding(style: Style, finding: Finding) -> str:
     words = style.words
     colour = hexadecimal(SEVERITY_INK[finding.severity])
-    severity = words.say(f"severity.{finding.severity.value}").capitalize()
+    severity = words.severity(finding.severity)
     return (
         f'<p><b style="color:{colour}">{_text(severity)}</b> {_text(words.told(finding, "claim"))}<br>'
         f"<span class=soft>{_text(words.say('findings.limits'))}: {_text(words.told(finding, 'limits'))} "
@@ -256,7 +256,7 @@ def _cohort_across(style: Style, cohort: Cohort) -> str:
     body += [f"<p class=soft>{_text(text)}</p>" for text in (how, *found.notes)]
     for one in found.findings:
         links = " ".join(_link(code, cohort.documents) for code in one.measurement.examples)
-        severity = say(f"severity.{one.severity.value}").capitalize()
+        severity = words.severity(one.severity)
         shown = f"<p class=soft>{_text(say('across.examples'))} {links}</p>" if links else ""
         body.append(
             f"<div class=panel><b>{_text(severity)}</b> {_text(one.claim)}<p class=soft>{_text(one.limits)}</p>"

@@ -49,7 +49,7 @@ def measurements(contents: Contents) -> list[Flowable]:
 def _card(style: Style, finding: Finding, where: str) -> Flowable:
     ink = SEVERITY_INK[finding.severity]
     words = style.words
-    label = words.say(f"severity.{finding.severity.value}").capitalize() + (f" \u00b7 {where}" if where else "")
+    label = words.severity(finding.severity) + (f" \u00b7 {where}" if where else "")
     parts = [
         (f"{words.say('findings.limits')}  ", words.told(finding, "limits")),
         (f"{words.say('findings.advice')}  ", words.told(finding, "advice")),

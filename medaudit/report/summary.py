@@ -112,7 +112,7 @@ def _finding_line(style: Style, finding: Finding, where: str) -> Table:
         style.text(cut(style.words.told(finding, "claim"), _CLAIM), "lead"),
         style.text(finding_number(style.words, finding) + (f" \u00b7 {where}" if where else ""), "caption"),
     ]
-    label = style.rich([(style.words.say(f"severity.{finding.severity.value}").capitalize(), ink)], "body")
+    label = style.rich([(style.words.severity(finding.severity), ink)], "body")
     # Baselines of two sizes meet only if the smaller one starts a little lower.
     commands = [
         ("VALIGN", (0, 0), (-1, -1), "TOP"),

@@ -150,12 +150,14 @@ def _exemplars(store: AuditStore, across: CohortAudit) -> dict[tuple[str, str], 
         if not measured.subject or key in found:
             continue
         images = [store.image(study, store.images(study)[0].image) for study in measured.examples]
-        found[key] = tuple(
+        shown = tuple(
             Exemplar(image, one)
             for image in images
             for one in image.attributions
             if one.prompt.text == measured.subject
         )
+        if shown:  # a finding on how often a check was raised names no prompt
+            found[key] = shown
     return found
 
 
