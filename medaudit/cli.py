@@ -140,7 +140,9 @@ def audit(
     models_folder: ModelsFolder = None,
     as_json: AsJson = False,
 ) -> None:
-    """Audit a model on DICOM studies: maps, words, checks, and a PDF for every study.
+    """Audit a model on DICOM studies.
+
+    Maps, words and checks, and a PDF for every study.
 
     Exit code: 0 all done, 1 some studies or files failed, 2 the request cannot be carried out.
     """
@@ -179,7 +181,10 @@ def cohort(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Compare the studies of an audit again: shortcuts, groups, agreement with reports. Needs no model."""
+    """Compare the studies of an audit with each other again.
+
+    Shortcuts, groups, agreement with reports; needs no model.
+    """
     from dataclasses import asdict
 
     from medaudit.console import print_cohort
@@ -206,7 +211,10 @@ def report(
     ] = ReportFormat.PDF,
     as_json: AsJson = False,
 ) -> None:
-    """Write the reports again, from the store alone: one a study, and one of all unless --study names some."""
+    """Write the reports again, from the store alone.
+
+    One a study, and one of all unless --study names some.
+    """
     from medaudit.console import write_reports_with_progress
 
     outcome = write_reports_with_progress(folder, study, layout, form, logo=logo, quiet=as_json)
@@ -479,7 +487,9 @@ def calibrate(
     models_folder: ModelsFolder = None,
     as_json: AsJson = False,
 ) -> None:
-    """Measure what a model's features usually are, on unlabeled images; written beside its weights.
+    """Measure what a model's features usually are.
+
+    On unlabeled images; written beside its weights.
 
     M2IB's settings `standardise` and `target: contrastive` need it, and so does the check for unusual pictures.
     """
@@ -493,7 +503,10 @@ def calibrate(
 
 @app.command()
 def methods(*, as_json: AsJson = False) -> None:
-    """List the attribution methods: what their numbers are, on which sides, and what they need of a model."""
+    """List the attribution methods.
+
+    What their numbers are, on which sides, and what they need of a model.
+    """
     from medaudit.attribution.registry import listing
 
     rows = listing()
@@ -508,7 +521,10 @@ def methods(*, as_json: AsJson = False) -> None:
 
 @app.command()
 def doctor(*, as_json: AsJson = False) -> None:
-    """Check this machine: versions, decoders (by decoding), device, disk."""
+    """Check this machine.
+
+    Versions, decoders (by decoding), device, disk.
+    """
     from medaudit.console import print_doctor
     from medaudit.pipeline.doctor import examine
 
@@ -524,7 +540,10 @@ def demo(
     *,
     out: Annotated[Path, typer.Option(metavar="AUDIT_DIR", help="Where the demo is written.")] = Path("demo-audit"),
 ) -> None:
-    """Run the main job on six phantom studies, with the bundled model that has learnt them."""
+    """Run the main job on six phantom studies.
+
+    With the bundled model that has learnt them.
+    """
     from medaudit.console import run_with_progress
     from medaudit.pipeline.demo import prepare_demo
 
