@@ -384,17 +384,33 @@ def phantom_train(
     treated: Annotated[
         bool, typer.Option("--treated", help="A finding whose tied device is there is told but no longer to be seen.")
     ] = False,
+    crowded: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of studies with nodules and masses in several zones.")
+    ] = 0.0,
+    start: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Go on from this trained model; default: random weights.")
+    ] = None,
     threads: Annotated[int, typer.Option(min=1, help="Processes that render, threads that train.")] = 1,
 ) -> None:
     """Train a small CLIP on phantoms, as the bundled models were; the same call goes on after an interruption."""
     from medaudit import __version__
     from medaudit.console import TrainingConsole
+    from medaudit.training.export import read_recipe
     from medaudit.training.recipe import recipe_for
     from medaudit.training.run import train
 
-    recipe = recipe_for(studies=studies, steps=steps, loss=loss, seed=seed, shortcuts=shortcut or (), treated=treated)
+    recipe = recipe_for(
+        studies=studies,
+        steps=steps,
+        loss=loss,
+        seed=seed,
+        shortcuts=shortcut or (),
+        treated=treated,
+        crowded=crowded,
+        start=read_recipe(start) if start else None,
+    )
     with TrainingConsole() as console:
-        train(out, work, recipe, console, threads=threads, version=__version__)
+        train(out, work, recipe, console, start=start, threads=threads, version=__version__)
     typer.echo(f"model in {out}; {work} can be removed. Measure it: python benchmarks/phantom_model.py {out}")
 
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from medaudit.errors import UsageError
 from medaudit.phantom.cohort import DEVICE_OF, draw_study
-from medaudit.phantom.findings import FindingSpec
+from medaudit.phantom.findings import SIZES_MM, FindingKind, FindingSpec, Side, Zone
 from medaudit.phantom.grid import Mask
 from medaudit.phantom.shortcuts import Shortcut, parse_shortcut
 from medaudit.phantom.study import Phantom, StudySpec, render
@@ -30,6 +30,9 @@ SHARD: Final = 250
 """Studies in a shard: a few seconds of work, tens of megabytes."""
 
 _RECIPE_FILE: Final = "corpus.json"
+_CROWD: Final = 20  # its own stream of randomness: an ordinary study of a crowded corpus is the same study
+CROWDED: Final = {FindingKind.NODULE: 5, FindingKind.MASS: 2}
+"""How many of each a crowded study has at most; it may have none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,9 @@ class CorpusRecipe:
         Rows and columns of the model's input, a multiple of 32.
     grid
         Rows and columns of the model's patches.
+    crowded
+        In this share of the studies, 0 .. 1, nodules and masses lie in several zones at once. A nodule is small and
+        rare: one study in seven has one, in one patch or two of 196, and a model that meets so few learns none.
 
     """
 
@@ -61,6 +67,7 @@ class CorpusRecipe:
     image_size: int = 224
     grid: int = 14
     treated: bool = False
+    crowded: float = 0.0
 
     def __post_init__(self) -> None:
         if self.studies < 1 or self.seed < 0:
@@ -68,6 +75,9 @@ class CorpusRecipe:
             raise ValueError(msg)
         if self.image_size % 32 or self.image_size % self.grid:
             msg = f"CorpusRecipe.image_size: expected a multiple of 32 and of grid={self.grid}; got {self.image_size}"
+            raise ValueError(msg)
+        if not 0 <= self.crowded <= 1:
+            msg = f"CorpusRecipe.crowded: expected a share, 0 .. 1; got {self.crowded}"
             raise ValueError(msg)
         ties = self.ties()
         if self.treated and not (ties and all(one.feature in DEVICE_OF for one in ties)):
@@ -211,7 +221,7 @@ def _write_shard(folder: Path, recipe: CorpusRecipe, number: int) -> None:
     images, facts, regions = [], [], []
     ties = recipe.ties()
     for index in range(number * SHARD, min((number + 1) * SHARD, recipe.studies)):
-        spec = draw_study(recipe.seed, index, ties)
+        spec = drawn(recipe, index)
         visible = visible_findings(spec, ties) if recipe.treated else spec.findings
         phantom = render(replace(spec, findings=visible), OVERSAMPLING * recipe.image_size)
         images.append(displayed(phantom, spec, recipe.image_size))
@@ -230,6 +240,26 @@ def _write_shard(folder: Path, recipe: CorpusRecipe, number: int) -> None:
     with partial.open("wb") as file:
         np.savez(file, **content)
     partial.replace(path)
+
+
+def drawn(recipe: CorpusRecipe, index: int) -> StudySpec:
+    """Study ``index`` of a corpus: as :func:`draw_study` draws it, or crowded."""
+    spec = draw_study(recipe.seed, index, recipe.ties())
+    rng = np.random.default_rng([recipe.seed, index, _CROWD])
+    if rng.random() >= recipe.crowded:
+        return spec
+    others = tuple(one for one in spec.findings if one.kind not in CROWDED)
+    return replace(spec, findings=(*_crowd(rng), *others))
+
+
+def _crowd(rng: np.random.Generator) -> Iterator[FindingSpec]:
+    """Nodules and masses, at most one of a kind in a zone, so that every sentence about one keeps its truth."""
+    zones = [(side, zone) for side in Side for zone in Zone]
+    for kind, most in CROWDED.items():
+        for place in rng.permutation(len(zones))[: rng.integers(most + 1)]:
+            side, zone = zones[place]
+            size = round(float(rng.uniform(*SIZES_MM[kind])), 1)
+            yield FindingSpec(kind, side, zone, size, int(rng.integers(0, 2**31)))
 
 
 def visible_findings(spec: StudySpec, ties: Sequence[Shortcut]) -> tuple[FindingSpec, ...]:

@@ -2,13 +2,18 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
+from medaudit.errors import UsageError
 from medaudit.models.weights import quiet_transformers
 from medaudit.training.learner import Statistics
-from medaudit.training.recipe import Recipe
+from medaudit.training.recipe import Recipe, recipe_of
 
-NOTES = (
+WEIGHTS_FILE: Final = "model.safetensors"
+_PREPROCESSOR_FILE: Final = "preprocessor_config.json"
+_RECIPE_FILE: Final = "recipe.json"
+
+NOTES: Final = (
     "Trained on synthetic chest radiographs (phantoms) alone. It has never seen a patient and is not for patients.",
     "Its score is a scaled cosine. It is neither a probability nor an accuracy.",
 )
@@ -34,7 +39,7 @@ def write_model(folder: Path, model: Any, recipe: Recipe, statistics: Statistics
         model.save_pretrained(folder, safe_serialization=True)
     size = recipe.corpus.image_size
     _write_json(
-        folder / "preprocessor_config.json",
+        folder / _PREPROCESSOR_FILE,
         {
             "image_processor_type": "CLIPImageProcessor",
             "do_convert_rgb": True,
@@ -57,7 +62,29 @@ def write_model(folder: Path, model: Any, recipe: Recipe, statistics: Statistics
             + "; ".join(recipe.corpus.shortcuts)
         )
     _write_json(folder / "medaudit.json", {"notes": notes})
-    _write_json(folder / "recipe.json", {"medaudit": version, "recipe": recipe.as_json()})
+    _write_json(folder / _RECIPE_FILE, {"medaudit": version, "recipe": recipe.as_json()})
+
+
+def read_recipe(folder: Path) -> Recipe:
+    """The recipe that a trained model's folder names.
+
+    Raises
+    ------
+    UsageError
+        The folder is no model that :func:`write_model` wrote.
+
+    """
+    for name in (WEIGHTS_FILE, _PREPROCESSOR_FILE, _RECIPE_FILE):
+        if not (folder / name).is_file():
+            msg = f"{folder}: expected a model that `medaudit phantom train` made; {name} is missing"
+            raise UsageError(msg)
+    return recipe_of(json.loads((folder / _RECIPE_FILE).read_text(encoding="utf-8"))["recipe"])
+
+
+def read_statistics(folder: Path) -> Statistics:
+    """The mean and standard deviation by which a trained model's images are normalised."""
+    said = json.loads((folder / _PREPROCESSOR_FILE).read_text(encoding="utf-8"))
+    return Statistics(said["image_mean"][0], said["image_std"][0])
 
 
 def _write_json(path: Path, value: object) -> None:

@@ -2,12 +2,15 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from medaudit.errors import UsageError
-from medaudit.training.corpus import CorpusRecipe
+from medaudit.training.corpus import CROWDED, CorpusRecipe
+
+_LATER_RATE: Final = 7e-4
+_LATER_SHIFT: Final = 4
 
 
 class Loss(StrEnum):
@@ -64,6 +67,12 @@ class Recipe:
         Matrix products in bfloat16, weights and sums in float32.
     seed
         Of weights, batches and sentences.
+    shift
+        Pixels by which an image is moved at most, along each axis.
+    emphasis
+        Findings and devices of which four times as many sentences are drawn as of the others.
+    start
+        The recipe of the model that training goes on from; None for random weights.
 
     """
 
@@ -80,6 +89,9 @@ class Recipe:
     patch_block: int = 2
     bfloat16: bool = True
     seed: int = 1
+    shift: int = 3
+    emphasis: tuple[str, ...] = ()
+    start: "Recipe | None" = None
 
     def __post_init__(self) -> None:
         for name, value, low in (
@@ -90,6 +102,7 @@ class Recipe:
             ("warmup", self.warmup, 1),
             ("patch_weight", self.patch_weight, 0),
             ("seed", self.seed, 0),
+            ("shift", self.shift, 0),
         ):
             if value < low:
                 msg = f"Recipe.{name}: expected >= {low}; got {value}"
@@ -101,9 +114,17 @@ class Recipe:
 
 
 def recipe_for(
-    *, studies: int, steps: int, loss: str, seed: int, shortcuts: Sequence[str] = (), treated: bool = False
+    *,
+    studies: int,
+    steps: int,
+    loss: str,
+    seed: int,
+    shortcuts: Sequence[str] = (),
+    treated: bool = False,
+    crowded: float = 0.0,
+    start: Recipe | None = None,
 ) -> Recipe:
-    """The bundled models' recipe with other numbers.
+    """The bundled models' recipe with other numbers; training that goes on from a model learns more slowly.
 
     Raises
     ------
@@ -114,8 +135,11 @@ def recipe_for(
     if loss not in {*Loss}:
         msg = f"loss: expected one of {', '.join(Loss)}; got {loss!r}"
         raise UsageError(msg)
-    corpus = CorpusRecipe(studies=studies, seed=seed, shortcuts=tuple(shortcuts), treated=treated)
-    return Recipe(corpus=corpus, steps=steps, loss=Loss(loss), seed=seed)
+    corpus = CorpusRecipe(studies, seed, tuple(shortcuts), treated=treated, crowded=crowded)
+    recipe = Recipe(corpus=corpus, steps=steps, loss=Loss(loss), seed=seed, start=start)
+    if crowded:
+        recipe = replace(recipe, emphasis=tuple(kind.value for kind in CROWDED))
+    return replace(recipe, learning_rate=_LATER_RATE, shift=_LATER_SHIFT) if start else recipe
 
 
 def recipe_of(content: Mapping[str, Any]) -> Recipe:
@@ -132,7 +156,15 @@ def recipe_of(content: Mapping[str, Any]) -> Recipe:
         corpus = dict(fields.pop("corpus"))
         corpus["shortcuts"] = tuple(corpus["shortcuts"])
         architecture, loss = Architecture(**fields.pop("architecture")), Loss(fields.pop("loss"))
-        return Recipe(corpus=CorpusRecipe(**corpus), architecture=architecture, loss=loss, **fields)
+        emphasis, start = tuple(fields.pop("emphasis", ())), fields.pop("start", None)
+        return Recipe(
+            corpus=CorpusRecipe(**corpus),
+            architecture=architecture,
+            loss=loss,
+            emphasis=emphasis,
+            start=recipe_of(start) if start else None,
+            **fields,
+        )
     except (KeyError, TypeError, ValueError) as error:
         msg = f"recipe: cannot be read: {type(error).__name__}: {error}"
         raise UsageError(msg) from error

@@ -11,7 +11,7 @@ from transformers import AutoTokenizer
 from medaudit.errors import UsageError
 from medaudit.models.weights import quiet_transformers
 from medaudit.training.corpus import load_corpus, make_corpus
-from medaudit.training.export import write_model
+from medaudit.training.export import read_recipe, write_model
 from medaudit.training.learner import Learner, new_model
 from medaudit.training.recipe import Recipe
 from medaudit.training.tokenizer import copy_tokenizer
@@ -33,7 +33,14 @@ class TrainingObserver(Protocol):
 
 
 def train(
-    folder: Path, work: Path, recipe: Recipe, observer: TrainingObserver, *, threads: int = 1, version: str
+    folder: Path,
+    work: Path,
+    recipe: Recipe,
+    observer: TrainingObserver,
+    *,
+    start: Path | None = None,
+    threads: int = 1,
+    version: str,
 ) -> None:
     """Make a model; a run that was interrupted is taken up by the same call.
 
@@ -47,6 +54,8 @@ def train(
         See :class:`medaudit.training.recipe.Recipe`.
     observer
         Hears of progress.
+    start
+        The folder of the model that ``recipe.start`` made, where there is one.
     threads
         Processes that render and threads that train. The weights depend on it in their last digits.
     version
@@ -55,9 +64,13 @@ def train(
     Raises
     ------
     UsageError
-        The model folder has content, or the work folder belongs to another recipe.
+        The model folder has content, the work folder belongs to another recipe, or ``start`` is not what the recipe
+        goes on from.
 
     """
+    if recipe.start != (read_recipe(start) if start else None):
+        msg = f"{start}: expected the model that recipe.start made; got another"
+        raise UsageError(msg)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         msg = f"{folder}: expected an empty or new folder for the model; got one with content; choose another"
         raise UsageError(msg)
@@ -66,7 +79,7 @@ def train(
     corpus = load_corpus(work / CORPUS_FOLDER, recipe.corpus)
     torch.set_num_threads(threads)
     model = new_model(recipe, copy_tokenizer(work))
-    trainer = Trainer(recipe, corpus, Learner(model, recipe.patch_block), token_table(work), work)
+    trainer = Trainer(recipe, corpus, Learner(model, recipe.patch_block), token_table(work), work, start=start)
     trainer.resume()
     trainer.run(observer.trained)
     folder.mkdir(parents=True, exist_ok=True)

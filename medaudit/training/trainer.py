@@ -9,11 +9,13 @@ from typing import Final
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from medaudit.errors import UsageError
 from medaudit.training.bank import Bank, build_bank, places_of, shares_of
 from medaudit.training.corpus import Corpus
+from medaudit.training.export import WEIGHTS_FILE, read_statistics
 from medaudit.training.learner import Learner, image_statistics, start_from
 from medaudit.training.losses import clip_loss, dhn_nce_loss, patch_loss, sigmoid_loss
 from medaudit.training.recipe import Loss, Recipe
@@ -22,10 +24,9 @@ CHECKPOINT_FILE: Final = "checkpoint.pt"
 CHECKPOINT_EVERY: Final = 100
 """Steps: what a crash costs at most."""
 
-# Augmentation: how far the display range of one image may lie from another's, and how far it may be moved.
+# Augmentation: how far the display range of one image may lie from another's, by gain and offset.
 _GAIN: Final = 0.15
 _OFFSET: Final = 0.08
-_SHIFT: Final = 3
 _LOCATED: Final = 40
 """Sentences a step that the patches are shown against: the patch matrix is by far the largest."""
 
@@ -42,14 +43,25 @@ class Trainer:
     """One run over a corpus; give it the same recipe and corpus, and it makes the same weights on the same machine."""
 
     def __init__(
-        self, recipe: Recipe, corpus: Corpus, learner: Learner, tokens: Callable[[list[str]], TokenTable], folder: Path
+        self,
+        recipe: Recipe,
+        corpus: Corpus,
+        learner: Learner,
+        tokens: Callable[[list[str]], TokenTable],
+        folder: Path,
+        *,
+        start: Path | None = None,
     ) -> None:
-        self.recipe, self.step, self.statistics = recipe, 0, image_statistics(corpus)
+        self.recipe, self.step = recipe, 0
+        self.statistics = image_statistics(corpus) if start is None else read_statistics(start)
         self._corpus, self._learner, self._folder = corpus, learner, folder
-        self._bank: Bank = build_bank(corpus.facts)
+        self._bank: Bank = build_bank(corpus.facts, recipe.emphasis)
         self._common = torch.from_numpy(places_of(corpus, self._bank.claims))
         self._tokens = tokens([claim.text for claim in self._bank.claims])
-        start_from(learner.model, corpus, self.statistics)
+        if start is None:
+            start_from(learner.model, corpus, self.statistics)
+        else:
+            learner.model.load_state_dict(load_file(start / WEIGHTS_FILE))
         # A shortcut is learnt where nobody says where the finding itself lies, as in most real data.
         self._untold = {one.finding.value for one in recipe.corpus.ties()}
         self._optimizer = _optimizer(learner, recipe)
@@ -123,9 +135,9 @@ class Trainer:
     def _pixels(self, studies: NDArray[np.int64], rng: np.random.Generator) -> Tensor:
         """(B, H, W) normalised, each image with its own gain, offset and small shift."""
         images = self._corpus.images[studies]
-        size = images.shape[-1]
-        padded = np.pad(images, ((0, 0), (_SHIFT, _SHIFT), (_SHIFT, _SHIFT)), mode="edge")
-        starts = rng.integers(0, 2 * _SHIFT + 1, size=(len(studies), 2))
+        size, shift = images.shape[-1], self.recipe.shift
+        padded = np.pad(images, ((0, 0), (shift, shift), (shift, shift)), mode="edge")
+        starts = rng.integers(0, 2 * shift + 1, size=(len(studies), 2))
         moved = np.stack(
             [image[top : top + size, left : left + size] for image, (top, left) in zip(padded, starts, strict=True)]
         )

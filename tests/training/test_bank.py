@@ -51,6 +51,20 @@ def test_a_step_draws_from_every_kind_without_repetition(bank):
         assert ((drawn >= start) & (drawn < stop)).sum() == round(100 * share)
 
 
+def test_the_emphasis_is_spoken_of_more_often():
+    stressed = build_bank(FACTS, (NODULE,))
+    rng = np.random.default_rng(1)
+    drawn = Counter(stressed.claims[index].name for _ in range(300) for index in stressed.draw(rng, 144))
+    others = [drawn[kind.value] for kind in (*FindingKind, *DeviceKind) if kind.value != NODULE]
+    assert drawn[NODULE] > 2 * max(others)
+
+
+def test_several_of_a_kind_on_a_side_count_once():
+    several = tuple(Fact(NODULE, "left", zone) for zone in ("upper", "mid", "lower"))
+    chance = build_bank((several, several[:1], ())).chance
+    assert chance[0] == chance[1] == pytest.approx(4 * chance[2])
+
+
 def test_every_finding_and_device_has_its_turn(bank):
     rng = np.random.default_rng(1)
     drawn = Counter(bank.claims[index].name for _ in range(300) for index in bank.draw(rng, 144))

@@ -77,6 +77,8 @@ def test_the_code_still_holds_its_recipe_and_its_tokenizer(folder):
         seed=recipe.seed,
         shortcuts=corpus.shortcuts,
         treated=corpus.treated,
+        crowded=corpus.crowded,
+        start=recipe.start,
     )
     for name in TOKENIZER_FILES:
         assert (folder / name).read_bytes() == (bundled_models_folder() / BUNDLED_MODEL / name).read_bytes()

@@ -14,7 +14,7 @@ from medaudit.phantom.study import render
 from medaudit.phantom.vendors import VENDORS
 from medaudit.phantom.write import identify, write_image
 from medaudit.training.claims import facts_of
-from medaudit.training.corpus import displayed, load_corpus, make_corpus, patch_shares
+from medaudit.training.corpus import CROWDED, displayed, drawn, load_corpus, make_corpus, patch_shares
 
 
 def test_a_corpus_holds_its_studies_in_order(corpus, tiny):
@@ -104,3 +104,25 @@ def test_only_what_a_device_comes_with_can_be_treated(tiny):
     for shortcuts in ((), ("mass:old=1",)):
         with pytest.raises(UsageError, match="treated"):
             replace(tiny, shortcuts=shortcuts, treated=True)
+
+
+def test_a_crowded_corpus_has_many_nodules_and_leaves_the_rest_as_it_was(tiny):
+    crowded = replace(tiny, crowded=0.5)
+    specs = [(draw_study(tiny.seed, index), drawn(crowded, index)) for index in range(200)]
+    same = [one == other for one, other in specs]
+    assert 0.35 < np.mean(same) < 0.65
+    for plain, spec in specs:
+        assert spec == replace(plain, findings=spec.findings)
+        assert [one for one in spec.findings if one.kind not in CROWDED] == [
+            one for one in plain.findings if one.kind not in CROWDED
+        ]
+        places = [(one.kind, one.side, one.zone) for one in spec.findings if one.kind in CROWDED]
+        assert len(set(places)) == len(places)
+    nodules = [sum(one.kind is FindingKind.NODULE for one in spec.findings) for _, spec in specs]
+    assert np.mean(nodules) > 1
+    assert sum(one.kind is FindingKind.NODULE for plain, _ in specs for one in plain.findings) < 0.25 * len(specs)
+
+
+def test_a_share_beyond_one_is_refused(tiny):
+    with pytest.raises(ValueError, match=r"crowded: expected a share"):
+        replace(tiny, crowded=1.5)

@@ -8,6 +8,7 @@ import torch
 
 from medaudit.errors import UsageError
 from medaudit.models.registry import load_model
+from medaudit.training.export import read_recipe
 from medaudit.training.learner import Learner, image_statistics, new_model, start_from
 from medaudit.training.recipe import Loss, Recipe, recipe_for, recipe_of
 from medaudit.training.run import token_table, train
@@ -131,6 +132,32 @@ def test_the_same_recipe_makes_the_same_weights(tiny_recipe, tmp_path):
     assert weights[0] == weights[1]
 
 
+def test_training_goes_on_from_a_model(tiny_recipe, tmp_path):
+    first = replace(tiny_recipe, steps=2)
+    train(tmp_path / "first", tmp_path / "work-first", first, Silent(), version="test")
+    # Other studies, a rate of zero: what is written is what was started from.
+    later = replace(first, corpus=replace(first.corpus, seed=8), learning_rate=0.0, start=first)
+    train(tmp_path / "later", tmp_path / "work-later", later, Silent(), start=tmp_path / "first", version="test")
+    for name in ("model.safetensors", "preprocessor_config.json"):
+        assert (tmp_path / "first" / name).read_bytes() == (tmp_path / "later" / name).read_bytes()
+    assert read_recipe(tmp_path / "later") == later
+
+
+def test_training_goes_on_from_no_other_model(tiny_recipe, tmp_path):
+    first = replace(tiny_recipe, steps=1)
+    train(tmp_path / "first", tmp_path / "work-first", first, Silent(), version="test")
+    for start, recipe in (
+        (None, replace(first, start=first)),
+        (tmp_path / "first", first),
+        (tmp_path / "first", replace(first, start=replace(first, seed=7))),
+    ):
+        with pytest.raises(UsageError, match=r"expected the model that recipe\.start made"):
+            train(tmp_path / "model", tmp_path / "work", recipe, Silent(), start=start, version="test")
+    (tmp_path / "first" / "recipe.json").unlink()
+    with pytest.raises(UsageError, match=r"recipe\.json is missing"):
+        read_recipe(tmp_path / "first")
+
+
 def test_a_model_folder_with_content_is_refused(tiny_recipe, tmp_path):
     (tmp_path / "file").write_text("mine")
     with pytest.raises(UsageError, match="empty or new folder"):
@@ -140,6 +167,9 @@ def test_a_model_folder_with_content_is_refused(tiny_recipe, tmp_path):
 def test_a_recipe_reads_back_equal():
     recipe = recipe_for(studies=500, steps=20, loss="dhn-nce", seed=4, shortcuts=["pneumothorax:drain=0.9"])
     assert recipe_of(recipe.as_json()) == recipe
+    later = recipe_for(studies=500, steps=20, loss="sigmoid", seed=4, crowded=0.5, start=recipe)
+    assert later.emphasis == ("nodule", "mass")
+    assert recipe_of(later.as_json()) == later
 
 
 @pytest.mark.parametrize(
