@@ -22,7 +22,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from medaudit.attribution.m2ib_settings import BETWEEN_NEGATIVES, CONTRASTIVE, M2IBSettings
+from medaudit.attribution.m2ib_settings import CONTRASTIVE, M2IBSettings, sentences
 from medaudit.attribution.m2ib_side import M2IBSide, solve
 from medaudit.attribution.method import Noise
 from medaudit.attribution.precision import (
@@ -100,7 +100,7 @@ class M2IB:
         """(1, E) what the image side is held against."""
         if self.settings.target != CONTRASTIVE:
             return text.embedding
-        named = [part.strip() for part in self.settings.negatives.split(BETWEEN_NEGATIVES) if part.strip()]
+        named = sentences(self.settings.negatives)
         if not named:
             return text.embedding - _calibration(model, CONTRASTIVE).text.embedding
         block = resolve_block("text_block", self.settings.text_block, model.text.depth)

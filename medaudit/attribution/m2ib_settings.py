@@ -11,6 +11,11 @@ CHANNEL, TOKEN = "channel", "token"
 BETWEEN_NEGATIVES = "|"
 
 
+def sentences(negatives: str) -> tuple[str, ...]:
+    """Return the sentences of a setting that names several, ``|`` between them."""
+    return tuple(part.strip() for part in negatives.split(BETWEEN_NEGATIVES) if part.strip())
+
+
 @dataclass(frozen=True, slots=True)
 class M2IBSettings:
     """Settings of M2IB; the defaults are the paper's. ``docs/m2ib.md`` says what each is for.

@@ -6,6 +6,8 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from medaudit.attribution.agi import Agi, AgiSettings
+from medaudit.attribution.ampe import Ampe, AmpeSettings
 from medaudit.attribution.attn_lrp import AttnLRP, AttnLRPSettings
 from medaudit.attribution.chefer import Chefer, CheferSettings
 from medaudit.attribution.coiba import Coiba, CoibaSettings
@@ -63,6 +65,8 @@ METHODS: Mapping[str, Entry] = dict(
         _entry(Saliency),
         _entry(SmoothGrad, SmoothGradSettings),
         _entry(Mfaba, MfabaSettings),
+        _entry(Agi, AgiSettings),
+        _entry(Ampe, AmpeSettings),
         _entry(GradCAM, GradCAMSettings),
         _entry(AttnLRP, AttnLRPSettings),
         _entry(Chefer, CheferSettings),
