@@ -17,14 +17,14 @@ from medaudit.audit.checks import (
     stability,
 )
 from medaudit.audit.verdict import Threshold, findings
-from medaudit.records import Finding, Measurement
+from medaudit.records import FaithfulnessCurve, Finding, Measurement
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """A check: what it measures on a case, and what that costs."""
+    """A check: what it measures on a case, with the curves behind it where it has some, and what that costs."""
 
-    measure: Callable[[Case], Sequence[Measurement]]
+    measure: Callable[[Case], Sequence[Measurement | FaithfulnessCurve]]
     cost: Callable[[Load], Cost] = lambda _: Cost()
 
 
@@ -42,10 +42,21 @@ CHECKS: Mapping[str, Check] = {
 """Name -> check, in the order of the report."""
 
 
-def judge(case: Case, thresholds: Mapping[str, Threshold]) -> tuple[tuple[Measurement, ...], tuple[Finding, ...]]:
-    """Every measurement of every check, and the findings that the thresholds make of them."""
-    measurements = tuple(item for check in CHECKS.values() for item in check.measure(case))
-    return measurements, findings(measurements, thresholds)
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """Every measurement of every check, the findings that the thresholds make of them, and the curves behind them."""
+
+    measurements: tuple[Measurement, ...]
+    findings: tuple[Finding, ...]
+    curves: tuple[FaithfulnessCurve, ...]
+
+
+def judge(case: Case, thresholds: Mapping[str, Threshold]) -> Judgement:
+    """Run every check on an image."""
+    found = [item for check in CHECKS.values() for item in check.measure(case)]
+    measurements = tuple(item for item in found if isinstance(item, Measurement))
+    curves = tuple(item for item in found if isinstance(item, FaithfulnessCurve))
+    return Judgement(measurements, findings(measurements, thresholds), curves)
 
 
 def cost(load: Load) -> Cost:

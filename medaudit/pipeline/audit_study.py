@@ -192,7 +192,7 @@ def _audit_image(
     with stage("audit"):
         areas = areas_on_input(find_areas(shown.values, texts), seen.grid_map)
         case = Case(model, bench.method, seen, attributions, noise, areas, bench.questions, Depth(spec.checks))
-        measurements, findings = judge(case, bench.thresholds)
+        judged = judge(case, bench.thresholds)
     rows, columns = image.stored.shape[:2]
     record = ImageRecord(
         study=study,
@@ -216,11 +216,12 @@ def _audit_image(
         reading,
         seen.grid_map,
         attributions,
-        measurements,
-        findings,
+        judged.measurements,
+        judged.findings,
         tuple(_observations(text, areas, attributions)),
         embedding,
         embedded,
+        judged.curves,
     )
 
 

@@ -1,6 +1,7 @@
 """What survives a run: frozen values, numpy only, validated at birth."""
 
 from medaudit.records.cohort import CohortAudit, CohortFinding, CohortMeasurement, Observation
+from medaudit.records.curve import FaithfulnessCurve, Walk
 from medaudit.records.finding import Finding, Measurement, Severity, gravest_first
 from medaudit.records.geometry import AxisMap, GridMap, TokenGrid
 from medaudit.records.image import ImageRecord, ReadingCopy
@@ -24,6 +25,7 @@ __all__ = [
     "CohortAudit",
     "CohortFinding",
     "CohortMeasurement",
+    "FaithfulnessCurve",
     "FileFate",
     "FileRecord",
     "Finding",
@@ -46,5 +48,6 @@ __all__ = [
     "StudyRecord",
     "TokenGrid",
     "TokenRelevance",
+    "Walk",
     "gravest_first",
 ]

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medaudit.records.cohort import Observation
+from medaudit.records.curve import FaithfulnessCurve
 from medaudit.records.finding import Finding, Measurement
 from medaudit.records.geometry import GridMap
 from medaudit.records.image import ImageRecord, ReadingCopy
@@ -40,7 +41,8 @@ class ImageAudit:
 
     ``attributions`` are in the order in which the prompts were asked. ``observations`` are what is known beside the
     model; ``embedding`` (E,) float32 is the image's, of length 1, and ``sentences`` those of the report sentences, by
-    their text: what the checks across studies compare. Both are empty where nobody asked for them.
+    their text: what the checks across studies compare. Both are empty where nobody asked for them. ``curves`` are
+    those behind the areas that the faithfulness check measures; empty where it did not walk, or the audit is older.
     """
 
     record: ImageRecord
@@ -52,6 +54,13 @@ class ImageAudit:
     observations: tuple[Observation, ...] = ()
     embedding: NDArray[np.float32] | None = None
     sentences: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
+    curves: tuple[FaithfulnessCurve, ...] = ()
+
+    def curves_of(self, attribution: Attribution) -> tuple[FaithfulnessCurve, ...]:
+        """The curves of a finding prompt; a report sentence with the same words has none."""
+        if attribution.prompt.kind is not PromptKind.FINDING:
+            return ()
+        return tuple(one for one in self.curves if one.subject == attribution.prompt.text)
 
     def margins(self, attribution: Attribution) -> Margins:
         """Margins of a finding prompt or a report sentence; negated and control prompts have none."""

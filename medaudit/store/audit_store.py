@@ -39,6 +39,9 @@ from medaudit.store.worklist import (
 )
 
 _DATABASE = "audit.sqlite"
+_OF_IMAGE = (
+    schema.image_element, schema.attribution, schema.measurement, schema.finding, schema.observation, schema.curve,
+)  # fmt: skip
 
 
 class AuditStore:
@@ -258,15 +261,8 @@ class AuditStore:
             found = _of(connection, schema.image, study, image)
             if not found:
                 raise StoreError(_no_such("image", f"{image} in study {study}"))
-            elements, attributions, measurements, findings, observations = (
-                _of(connection, table, study, image)
-                for table in (
-                    schema.image_element,
-                    schema.attribution,
-                    schema.measurement,
-                    schema.finding,
-                    schema.observation,
-                )
+            elements, attributions, measurements, findings, observations, curves = (
+                _of(connection, table, study, image) for table in _OF_IMAGE
             )
         row = found[0]
         arrays = read_arrays(array_path(self.folder, study, image), row["arrays_sha256"], study, image)
@@ -282,6 +278,7 @@ class AuditStore:
             sentences={
                 one["prompt"]: vector for one in attributions if (vector := as_embedding(one["embedding"])) is not None
             },
+            curves=tuple(rows.to_curve(curve) for curve in curves),
         )
 
     def same_picture(self, picture: ImageRecord) -> tuple[str, str] | None:
@@ -372,6 +369,7 @@ def _write_study(connection: sa.Connection, audit: StudyAudit, fingerprints: Seq
         _insert(connection, schema.measurement, rows.placed([*map(rows.from_measurement, image.measurements)], **key))
         _insert(connection, schema.finding, rows.placed([*map(rows.from_finding, image.findings)], **key))
         _insert(connection, schema.observation, rows.placed([asdict(one) for one in image.observations], **key))
+        _insert(connection, schema.curve, rows.placed([*map(rows.from_curve, image.curves)], **key))
 
 
 def _write_files(connection: sa.Connection, files: Iterable[FileRecord]) -> None:

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from numpy.typing import NDArray
 
 from medaudit.records.cohort import Observation
+from medaudit.records.curve import FaithfulnessCurve, Walk
 from medaudit.records.finding import Finding, Measurement, Severity
 from medaudit.records.geometry import AxisMap, GridMap, TokenGrid
 from medaudit.records.image import ImageRecord, ReadingCopy
@@ -244,6 +245,17 @@ def to_finding(row: Read) -> Finding:
 def to_observation(row: Read) -> Observation:
     """Back from a row of ``observation``."""
     return Observation(row["source"], row["name"], row["value"])
+
+
+def from_curve(curve: FaithfulnessCurve) -> Row:
+    """A row of ``curve`` without its key."""
+    return asdict(curve) | {"walk": curve.walk.value}
+
+
+def to_curve(row: Read) -> FaithfulnessCurve:
+    """Back from a row of ``curve``."""
+    lines = {name: tuple(row[name]) for name in ("share", "own", "random", "constant", "centre")}
+    return FaithfulnessCurve(row["subject"], Walk(row["walk"]), **lines)
 
 
 def placed(rows: Sequence[Row], **key: str) -> list[Row]:

@@ -22,7 +22,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeDecorator
 
-REVISIONS = ("0001", "0002", "0003", "0004")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005")
 """Every schema that ever was, oldest first; the last is the one below. See migrations/versions."""
 
 
@@ -230,6 +230,22 @@ finding = Table(
     _text("claim"),
     _text("limits"),
     _text("advice"),
+    _of_image(),
+)
+
+curve = Table(
+    "curve",
+    metadata,
+    _key("study"),
+    _key("image"),
+    _place(),
+    _text("subject"),
+    Column("walk", String, nullable=False),
+    _json("share"),
+    _json("own"),
+    _json("random"),
+    _json("constant"),
+    _json("centre"),
     _of_image(),
 )
 

@@ -6,7 +6,7 @@ import pytest
 from medaudit.audit.case import Cost, Depth, Load
 from medaudit.audit.judge import CHECKS, cost, judge
 from medaudit.audit.verdict import WORDINGS
-from medaudit.records import Prompt, PromptKind
+from medaudit.records import Prompt, PromptKind, Walk
 
 PROMPTS = (
     Prompt("with fluid", PromptKind.FINDING, "fluid"),
@@ -46,11 +46,12 @@ def test_the_estimate_is_what_is_used(model_that_looks_at, case_of, depth):
     )
     counting = Counting(case.model.vision)
     case = replace(case, model=replace(case.model, vision=counting))
-    measurements, _ = judge(case, {})
+    judged = judge(case, {})
     load = Load(findings=1, depth=depth, sided=1, areas=len(case.areas))
     assert counting.passes == cost(load).passes
-    assert {f"{one.check}.{one.quantity}" for one in measurements} <= set(WORDINGS)
-    assert {one.check for one in measurements} <= set(CHECKS)
+    assert {f"{one.check}.{one.quantity}" for one in judged.measurements} <= set(WORDINGS)
+    assert {one.check for one in judged.measurements} <= set(CHECKS)
+    assert {one.walk for one in judged.curves} == (set(Walk) if depth is Depth.FULL else set())
 
 
 def test_deeper_costs_more_and_only_the_deepest_makes_maps():

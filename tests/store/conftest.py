@@ -13,6 +13,7 @@ from medaudit.records import (
     CohortAudit,
     CohortFinding,
     CohortMeasurement,
+    FaithfulnessCurve,
     FileFate,
     FileRecord,
     Finding,
@@ -33,6 +34,7 @@ from medaudit.records import (
     StudyRecord,
     TokenGrid,
     TokenRelevance,
+    Walk,
 )
 from medaudit.store.audit_store import AuditStore
 
@@ -114,6 +116,12 @@ def make_image(study: str, code: str, seed: int = 0, findings: tuple[Severity, .
         (Observation("report", "effusion", 0.5), Observation("picture", "burned-in text", 0.0)),
         numbers.random(5, dtype=np.float32),
         {"no effusion": numbers.random(5, dtype=np.float32)},
+        tuple(
+            FaithfulnessCurve(
+                "an effusion", walk, (0.0, 0.5, 1.0), *(tuple(numbers.random(3).tolist()) for _ in range(4))
+            )
+            for walk in Walk
+        ),
     )
 
 

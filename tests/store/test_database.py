@@ -54,11 +54,12 @@ def test_an_audit_of_the_first_schema_is_upgraded_and_read(store, build):
         for name in ("section", "assertion", *quantities, "embedding"):
             connection.execute(sa.text(f"ALTER TABLE attribution DROP COLUMN {name}"))
         connection.execute(sa.text("ALTER TABLE image DROP COLUMN embedding"))
-        for name in ("observation", "cohort_finding", "cohort_measurement", "cohort"):
+        for name in ("observation", "cohort_finding", "cohort_measurement", "cohort", "curve"):
             connection.execute(sa.text(f"DROP TABLE {name}"))
     set_revision(store, "0001")
     store.close()
     with AuditStore.open(store.folder) as upgraded:
+        assert upgraded.study("one").images[0].curves == ()
         read = upgraded.study("one").images[0].attributions
         assert [one.prompt for one in read] == [one.prompt for one in audit.images[0].attributions]
         assert all((one.prompt.section, one.prompt.assertion) == ("", None) for one in read)

@@ -14,6 +14,7 @@ from medaudit.records import (
     Assertion,
     Attribution,
     AxisMap,
+    FaithfulnessCurve,
     FileFate,
     FileRecord,
     Finding,
@@ -34,6 +35,7 @@ from medaudit.records import (
     StudyRecord,
     TokenGrid,
     TokenRelevance,
+    Walk,
 )
 from medaudit.store.audit_store import AuditStore
 
@@ -117,6 +119,14 @@ FINDINGS = st.builds(Finding, MEASUREMENTS, FINITE, st.sampled_from(Severity), T
 
 
 @st.composite
+def curves(draw: st.DrawFn) -> FaithfulnessCurve:
+    inner = draw(st.lists(st.floats(0, 1, exclude_min=True, exclude_max=True), max_size=4, unique=True))
+    share = (0.0, *sorted(inner), 1.0)
+    lines = st.tuples(*(st.floats(-1, 1) for _ in share))
+    return FaithfulnessCurve(draw(TEXT), draw(st.sampled_from(Walk)), share, *(draw(lines) for _ in range(4)))
+
+
+@st.composite
 def images(draw: st.DrawFn, study: str, code: str) -> ImageAudit:
     sizes = st.integers(1, 2**31 - 1)
     record = ImageRecord(
@@ -140,6 +150,7 @@ def images(draw: st.DrawFn, study: str, code: str) -> ImageAudit:
         tuple(draw(st.lists(attributions(), max_size=2))),
         tuple(draw(st.lists(MEASUREMENTS, max_size=2))),
         tuple(draw(st.lists(FINDINGS, max_size=2))),
+        curves=tuple(draw(st.lists(curves(), max_size=2))),
     )
 
 

@@ -19,7 +19,7 @@ from medaudit.audit.case import Case, Cost, Depth, Load
 from medaudit.imaging.perturb import blurred, imputed
 from medaudit.metrics.agreement import ranks
 from medaudit.metrics.faithfulness import ordered_steps
-from medaudit.records import Measurement
+from medaudit.records import FaithfulnessCurve, Measurement, Walk
 
 CHECK = "faithfulness"
 DROP = "confidence_drop"
@@ -40,14 +40,17 @@ _COARSE = 6
 _AGAINST = "random, constant and centre maps"
 
 
-def measure(case: Case) -> list[Measurement]:
-    """Drop, increase and what the map keeps beyond its controls; at full depth also insertion, deletion and ROAD."""
+def measure(case: Case) -> list[Measurement | FaithfulnessCurve]:
+    """Drop, increase and what the map keeps beyond its controls.
+
+    At full depth also ROAD, and insertion and deletion with the curves that their areas lie under.
+    """
     if case.depth is Depth.MAPS or not case.seen_findings or not case.spread:
         return []
     maps = [item.image.values.astype(np.float64) for item in case.seen_findings]
     controls = _controls(case, maps[0].shape)
     kept, control_kept = _own_and_controls(case, maps, controls, lambda one: _shown(case, [ranks(one) / one.size]))
-    found = []
+    found: list[Measurement | FaithfulnessCurve] = []
     before = case.before(case.seen_findings)
     for index, item in enumerate(case.seen_findings):
         lost = float(before[index] - kept[index][0])
@@ -59,7 +62,8 @@ def measure(case: Case) -> list[Measurement]:
         ):
             found.append(Measurement(CHECK, quantity, value, item.prompt.text, against))
     if case.depth is Depth.FULL:
-        found += _curves(case, maps, controls) + _road(case, maps, controls)
+        curves = _curves(case, maps, controls)
+        found += [*curves, *(_area(case, one) for one in curves), *_road(case, maps, controls)]
     return found
 
 
@@ -69,21 +73,36 @@ def cost(load: Load) -> Cost:
     return Cost(walks * (load.findings + _CONTROLS))
 
 
-def _curves(case: Case, maps: list[NDArray[np.float64]], controls: list[NDArray[np.float64]]) -> list[Measurement]:
-    """Insertion and deletion (Petsiuk et al., BMVC 2018): areas in units of the spread, against the best control."""
+def _curves(
+    case: Case, maps: list[NDArray[np.float64]], controls: list[NDArray[np.float64]]
+) -> list[FaithfulnessCurve]:
+    """Insertion and deletion (Petsiuk et al., BMVC 2018) of every finding."""
     found = []
-    for quantity, sign in ((INSERTION, 1), (DELETION, -1)):
+    for walk in Walk:
 
-        def walk(one: NDArray[np.float64], sign: int = sign) -> Tensor:
-            at = ordered_steps(one, _STEPS)
-            return _shown(case, [(at < step) == (sign > 0) for step in range(_STEPS + 1)])
+        def pictures(one: NDArray[np.float64], walk: Walk = walk) -> Tensor:
+            return _shown(case, [changed == (walk is Walk.INSERTION) for changed in _changes(one)])
 
-        own, others = _own_and_controls(case, maps, controls, walk)
+        own, others = _own_and_controls(case, maps, controls, pictures)
+        # How much is changed at each step is the same for every map of a size.
+        share = tuple(float(changed.mean()) for changed in _changes(maps[0]))
         for index, item in enumerate(case.seen_findings):
-            area = float(np.trapezoid(own[index])) / _STEPS
-            best = _best(np.asarray(np.trapezoid(sign * others[:, :, index], axis=1)) / _STEPS)
-            found.append(Measurement(CHECK, quantity, (sign * area - best) / case.spread, item.prompt.text, _AGAINST))
+            random, still = others[:_RANDOM_MAPS, :, index].mean(axis=0), others[_RANDOM_MAPS:, :, index]
+            lines = [tuple(map(float, line)) for line in (own[index], random, *still)]
+            found.append(FaithfulnessCurve(item.prompt.text, walk, share, *lines))
     return found
+
+
+def _changes(one: NDArray[np.float64]) -> list[NDArray[np.bool_]]:
+    """Which places of a map are changed at each step, from none to all, the most relevant first."""
+    at = ordered_steps(one, _STEPS)
+    return [at < step for step in range(int(at.max()) + 2)]
+
+
+def _area(case: Case, curve: FaithfulnessCurve) -> Measurement:
+    """The advantage of a curve in units of the spread."""
+    quantity = {Walk.INSERTION: INSERTION, Walk.DELETION: DELETION}[curve.walk]
+    return Measurement(CHECK, quantity, curve.advantage / case.spread, curve.subject, _AGAINST)
 
 
 def _road(case: Case, maps: list[NDArray[np.float64]], controls: list[NDArray[np.float64]]) -> list[Measurement]:
