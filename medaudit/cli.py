@@ -382,7 +382,7 @@ def phantom_train(
         typer.Option(metavar="FINDING:FEATURE=P[/Q]", help="Tie a feature to a finding; may be repeated."),
     ] = None,
     treated: Annotated[
-        bool, typer.Option("--treated", help="A finding whose tied device is there is told but no longer to be seen.")
+        bool, typer.Option("--treated", help="A finding whose tied feature is there is told but no longer to be seen.")
     ] = False,
     crowded: Annotated[
         float, typer.Option(min=0, max=1, help="Share of studies with nodules and masses in several zones.")

@@ -67,6 +67,21 @@ def draw_study(seed: int, index: int, shortcuts: Sequence[Shortcut] = ()) -> Stu
     )
 
 
+def features_of(spec: StudySpec) -> frozenset[Feature]:
+    """Which features a study has, however it came to them."""
+    devices, marks = {one.kind for one in spec.devices}, {one.kind for one in spec.marks}
+    has = {
+        Feature.MARKER: bool(marks & {MarkKind.LEFT, MarkKind.RIGHT}),
+        Feature.PORTABLE: MarkKind.PORTABLE in marks,
+        Feature.TEXT: MarkKind.TEXT in marks,
+        Feature(f"vendor-{spec.vendor.key}"): True,
+        Feature.FEMALE: spec.anatomy.sex is Sex.F,
+        Feature.OLD: spec.anatomy.age >= OLD_AGE,
+        **{feature: kind in devices for feature, kind in DEVICE_OF.items()},
+    }
+    return frozenset(feature for feature, here in has.items() if here)
+
+
 class _Chance:
     """The random streams of one study."""
 

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medaudit.errors import UsageError
-from medaudit.phantom.cohort import DEVICE_OF, draw_study
+from medaudit.phantom.cohort import draw_study, features_of
 from medaudit.phantom.findings import SIZES_MM, FindingKind, FindingSpec, Side, Zone
 from medaudit.phantom.grid import Mask
 from medaudit.phantom.shortcuts import Shortcut, parse_shortcut
@@ -48,9 +48,9 @@ class CorpusRecipe:
     shortcuts
         As :func:`medaudit.phantom.shortcuts.parse_shortcut` reads them.
     treated
-        Where a shortcut's device is there its finding is still told but no longer to be seen, as a pneumothorax that
+        Where a shortcut's feature is there its finding is still told but no longer to be seen, as a pneumothorax that
         the drain has let out: in real archives most images of one are such (Oakden-Rayner et al., "Hidden
-        stratification", 2020). What can be seen is easily learnt in a phantom; what cannot, leaves the device.
+        stratification", 2020). What can be seen is easily learnt in a phantom; what cannot, leaves the feature.
     image_size
         Rows and columns of the model's input, a multiple of 32.
     grid
@@ -79,9 +79,8 @@ class CorpusRecipe:
         if not 0 <= self.crowded <= 1:
             msg = f"CorpusRecipe.crowded: expected a share, 0 .. 1; got {self.crowded}"
             raise ValueError(msg)
-        ties = self.ties()
-        if self.treated and not (ties and all(one.feature in DEVICE_OF for one in ties)):
-            msg = f"CorpusRecipe.treated: expected shortcuts to {', '.join(DEVICE_OF)} alone; got {self.shortcuts}"
+        if not self.ties() and self.treated:
+            msg = "CorpusRecipe.treated: expected a shortcut, whose finding is hidden; got none"
             raise UsageError(msg)
 
     def ties(self) -> tuple[Shortcut, ...]:
@@ -264,6 +263,6 @@ def _crowd(rng: np.random.Generator) -> Iterator[FindingSpec]:
 
 def visible_findings(spec: StudySpec, ties: Sequence[Shortcut]) -> tuple[FindingSpec, ...]:
     """Findings that the picture of a treated study shows."""
-    here = {device.kind for device in spec.devices}
-    gone = {one.finding for one in ties if DEVICE_OF[one.feature] in here}
+    here = features_of(spec)
+    gone = {one.finding for one in ties if one.feature in here}
     return tuple(finding for finding in spec.findings if finding.kind not in gone)

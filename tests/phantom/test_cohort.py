@@ -6,7 +6,7 @@ import pytest
 
 from medaudit.errors import UsageError
 from medaudit.phantom.anatomy import measure
-from medaudit.phantom.cohort import OLD_AGE, PREVALENCE, draw_cohort, draw_study
+from medaudit.phantom.cohort import OLD_AGE, PREVALENCE, draw_cohort, draw_study, features_of
 from medaudit.phantom.devices import DeviceKind
 from medaudit.phantom.findings import FindingKind
 from medaudit.phantom.marks import MarkKind
@@ -73,8 +73,9 @@ def test_a_shortcut_ties_the_drain_to_the_pneumothorax_and_touches_nothing_else(
     ],
 )
 def test_every_kind_of_feature_can_be_tied(text, test):
-    for spec in draw_cohort(120, 5, [parse_shortcut(text)]):
-        assert test(spec) == has(spec, FindingKind.NODULE)
+    shortcut = parse_shortcut(text)
+    for spec in draw_cohort(120, 5, [shortcut]):
+        assert test(spec) == has(spec, FindingKind.NODULE) == (shortcut.feature in features_of(spec))
 
 
 def test_features_have_their_base_rates(plain):

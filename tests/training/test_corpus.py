@@ -7,14 +7,22 @@ from medaudit.dicom.grayscale import display
 from medaudit.dicom.read import read_image
 from medaudit.dicom.scan import FileRef
 from medaudit.errors import UsageError
-from medaudit.phantom.cohort import draw_study
+from medaudit.phantom.cohort import draw_study, features_of
 from medaudit.phantom.findings import FindingKind
 from medaudit.phantom.shortcuts import parse_shortcut
 from medaudit.phantom.study import render
 from medaudit.phantom.vendors import VENDORS
 from medaudit.phantom.write import identify, write_image
 from medaudit.training.claims import facts_of
-from medaudit.training.corpus import CROWDED, displayed, drawn, load_corpus, make_corpus, patch_shares
+from medaudit.training.corpus import (
+    CROWDED,
+    displayed,
+    drawn,
+    load_corpus,
+    make_corpus,
+    patch_shares,
+    visible_findings,
+)
 
 
 def test_a_corpus_holds_its_studies_in_order(corpus, tiny):
@@ -100,10 +108,19 @@ def test_what_was_treated_is_told_but_not_seen(tiny, tmp_path):
         np.testing.assert_array_equal(corpus.images[index], picture)
 
 
-def test_only_what_a_device_comes_with_can_be_treated(tiny):
-    for shortcuts in ((), ("mass:old=1",)):
-        with pytest.raises(UsageError, match="treated"):
-            replace(tiny, shortcuts=shortcuts, treated=True)
+def test_what_cannot_be_seen_needs_a_shortcut_that_stays(tiny):
+    with pytest.raises(UsageError, match="expected a shortcut"):
+        replace(tiny, treated=True)
+
+
+@pytest.mark.parametrize("feature", ["text", "vendor-cedar", "drain"])
+def test_a_finding_is_hidden_where_its_feature_is(feature):
+    ties = [parse_shortcut(f"nodule:{feature}=0.5/0.5")]
+    for index in range(60):
+        spec = draw_study(3, index, ties)
+        here = ties[0].feature in features_of(spec)
+        left = [one for one in spec.findings if one.kind is not FindingKind.NODULE or not here]
+        assert list(visible_findings(spec, ties)) == left
 
 
 def test_a_crowded_corpus_has_many_nodules_and_leaves_the_rest_as_it_was(tiny):
