@@ -6,9 +6,11 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from medaudit.attribution.adaib import Adaib, AdaibSettings
 from medaudit.attribution.agi import Agi, AgiSettings
 from medaudit.attribution.ampe import Ampe, AmpeSettings
 from medaudit.attribution.attn_lrp import AttnLRP, AttnLRPSettings
+from medaudit.attribution.ca_m2ib import CaM2ib, CaM2ibSettings
 from medaudit.attribution.chefer import Chefer, CheferSettings
 from medaudit.attribution.coiba import Coiba, CoibaSettings
 from medaudit.attribution.controls import CentreGaussian, CentreSettings, ConstantMap, EdgeDetector, RandomMap
@@ -59,6 +61,8 @@ METHODS: Mapping[str, Entry] = dict(
         (M2IB.name, Entry(M2IB, M2IBSettings, _M2IB)),
         _entry(NIB, NIBSettings),
         _entry(Coiba, CoibaSettings),
+        _entry(CaM2ib, CaM2ibSettings),
+        _entry(Adaib, AdaibSettings),
         _entry(GradEclip, GradEclipSettings),
         _entry(SecondOrder, SecondOrderSettings),
         _entry(IntegratedGradients, IGSettings),

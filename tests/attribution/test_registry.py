@@ -23,6 +23,8 @@ SMALL = {
     "m2ib": {"steps": 3, "samples": 2, "batch": 1},
     "integrated-gradients": {"steps": 3},
     "coiba": {"steps": 3, "samples": 2},
+    "ca-m2ib": {"steps": 3, "samples": 2},
+    "adaib": {"steps": 3, "samples": 2},
     "mfaba": {"steps": 2},
     "agi": {"steps": 2},
     "ampe": {"steps": 2, "copies": 6},
