@@ -23,6 +23,9 @@ from medaudit.viewer.settings import Settings
 _FRESH_SECONDS = 5
 _SLOW_SECONDS = 60
 
+IMAGES_KEPT = 8
+"""Images that a server holds in memory, over all its sessions; with them what their browsers got."""
+
 
 @dataclass(frozen=True, slots=True)
 class Session:
@@ -118,13 +121,13 @@ def element(folder: str, keyword: str) -> Mapping[str, str]:
 
 
 # A resource and not data: data is pickled for every session, and a record is frozen anyway.
-@st.cache_resource(max_entries=8, show_spinner=False)
+@st.cache_resource(max_entries=IMAGES_KEPT, show_spinner=False)
 def image(folder: str, study: str, code: str) -> ImageAudit:
     """One image with its arrays."""
     return open_store(folder).image(study, code)
 
 
-@st.cache_resource(max_entries=8, show_spinner=False)
+@st.cache_resource(max_entries=IMAGES_KEPT, show_spinner=False)
 def second(compare: str, folder: str, study: str, code: str) -> Second | None:
     """The same picture in a second audit; None where that audit does not have it."""
     store = open_store(compare)
@@ -132,7 +135,7 @@ def second(compare: str, folder: str, study: str, code: str) -> Second | None:
     return None if place is None else Second(store.run(), image(compare, *place))
 
 
-@st.cache_resource(max_entries=8, show_spinner=False)
+@st.cache_resource(max_entries=IMAGES_KEPT, show_spinner=False)
 def image_data(folder: str, study: str, code: str, compare: str | None = None) -> dict[str, Any]:
     """What the browser gets of an image."""
     other = second(compare, folder, study, code) if compare else None

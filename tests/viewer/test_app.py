@@ -1,5 +1,6 @@
 """The pages, run by Streamlit without a browser."""
 
+import gc
 import json
 import shutil
 import sys
@@ -10,9 +11,11 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from medaudit.figures.wording import EVIDENCE
+from medaudit.records import ImageAudit
 from medaudit.records.review import Decision
 from medaudit.store.audit_store import AuditStore
 from medaudit.store.verification import open_reviews, verify_reviews
+from medaudit.viewer import access
 from medaudit.viewer import app as module
 from medaudit.viewer.settings import Settings
 
@@ -216,6 +219,23 @@ def test_long_worklists_come_in_pages(start, tmp_path, known):
     page.button(key="open S-059").click().run()
     check(page)
     assert "no image that could be audited" in page.info[0].value
+
+
+def test_a_server_forgets_the_pictures_of_studies_that_were_left(start, tmp_path, known):
+    """Streamlit keeps the functions of every widget that ever had a key of its own: none may hold a picture."""
+    codes = [f"left-{number}" for number in range(access.IMAGES_KEPT // 2 + 2)]  # two images each
+    folder = known.store(tmp_path / "many", studies=tuple((code, (known.findings[1:2], ()), False) for code in codes))
+    page = start(folder, study=codes[0])
+    for code in codes:
+        if code != codes[0]:
+            page.button(key="Next").click().run()
+        page.selectbox(key=f"image of {code}").select("I-2").run()
+        page.button(key="decide agree").click().run()
+        page.selectbox(key=f"target of {code} I-2").select_index(1).run()
+        check(page)
+    gc.collect()
+    held = [one for one in gc.get_objects() if type(one) is ImageAudit and one.record.study in codes]
+    assert len(held) == access.IMAGES_KEPT
 
 
 @pytest.fixture
