@@ -1,6 +1,6 @@
 """All studies of an audit together: the store's rows -> a case -> measurements and findings -> the store."""
 
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from pathlib import Path
 from statistics import fmean
 from typing import TypeVar
@@ -15,13 +15,14 @@ from medaudit.audit.verdict import Threshold
 from medaudit.errors import PipelineError
 from medaudit.pipeline.load import load_pipeline
 from medaudit.pipeline.spec import PipelineSpec
-from medaudit.records import Assertion, CohortAudit, Prompt, PromptKind
+from medaudit.records import Assertion, CohortAudit, Measurement, Prompt, PromptKind
 from medaudit.store.audit_store import AuditStore
 from medaudit.store.cohort_rows import CohortMaterial
 from medaudit.store.placed import CohortRows
 from medaudit.yamlfile import read_yaml
 
 Key = TypeVar("Key", bound=Hashable)
+Kind = TypeVar("Kind", bound=tuple[str, ...])
 
 MAP = "map"
 """Source of the observation that says how concentrated the map of a prompt is."""
@@ -84,7 +85,8 @@ def cohort_case(store: AuditStore, spec: PipelineSpec) -> CohortCase:
             ),
             place,
         ),
-        flagged=_flagged(rows, place),
+        flagged=_flagged(rows, place, lambda one: (one.check, one.quantity)),
+        raised=_flagged(rows, place, lambda one: (one.check, one.quantity, one.subject)),
         images=_images(material, place),
         sentences=_sentences(material, place),
         smallest=spec.cohort.smallest,
@@ -147,16 +149,16 @@ def _concentration(rows: CohortRows, material: CohortMaterial, place: Mapping[st
     )
 
 
-def _flagged(rows: CohortRows, place: Mapping[str, int]) -> dict[tuple[str, str], Values]:
+def _flagged(rows: CohortRows, place: Mapping[str, int], kind_of: Callable[[Measurement], Kind]) -> dict[Kind, Values]:
     """By kind of finding that any study has: 1 where a study has it, 0 where it was only measured."""
-    kinds = {(one.finding.measurement.check, one.finding.measurement.quantity) for one in rows.findings}
-    found = {kind: np.full(len(place), np.nan) for kind in sorted(kinds)}
+    raised = [(one.study, kind_of(one.finding.measurement)) for one in rows.findings]
+    found = {kind: np.full(len(place), np.nan) for kind in sorted({kind for _, kind in raised})}
     for measured in rows.measurements:
-        kind = (measured.measurement.check, measured.measurement.quantity)
+        kind = kind_of(measured.measurement)
         if kind in found and measured.study in place:
             found[kind][place[measured.study]] = 0.0
-    for one in rows.findings:
-        found[one.finding.measurement.check, one.finding.measurement.quantity][place[one.study]] = 1.0
+    for study, kind in raised:
+        found[kind][place[study]] = 1.0
     return found
 
 
@@ -166,16 +168,13 @@ def _element(store: AuditStore, keyword: str, place: Mapping[str, int]) -> tuple
 
 
 def _images(material: CohortMaterial, place: Mapping[str, int]) -> NDArray[np.float32] | None:
-    by_study: dict[str, list[NDArray[np.float32]]] = {}
-    for study, embedding in material.images:
-        by_study.setdefault(study, []).append(embedding)
+    by_study = material.study_embeddings()
     if not by_study:
         return None
-    width = len(next(iter(by_study.values()))[0])
-    images = np.full((len(place), width), np.nan, dtype=np.float32)
-    for study, embeddings in by_study.items():
+    images = np.full((len(place), len(next(iter(by_study.values())))), np.nan, dtype=np.float32)
+    for study, embedding in by_study.items():
         if study in place:
-            images[place[study]] = np.mean(embeddings, axis=0)
+            images[place[study]] = embedding
     return images
 
 

@@ -43,6 +43,13 @@ class CohortMaterial:
     images: tuple[tuple[str, Embedding], ...]
     sentences: tuple[EmbeddedSentence, ...]
 
+    def study_embeddings(self) -> dict[str, Embedding]:
+        """Mean embedding of each study's images, of the studies that have any."""
+        by_study: dict[str, list[Embedding]] = {}
+        for study, embedding in self.images:
+            by_study.setdefault(study, []).append(embedding)
+        return {study: np.mean(embeddings, axis=0) for study, embeddings in by_study.items()}
+
 
 def as_text(embedding: Embedding | None) -> str:
     """Base64 of little-endian float32; JSON of as many digits would be three times as long. '' for none."""

@@ -9,11 +9,14 @@ from medaudit.viewer import access, markup, state
 _QUESTIONS = {
     "shortcut.difference": "Shortcuts: does the score go with something else?",
     "erasure.foremost": "Erasure: does the score change with an area?",
+    "erasure.device": "Erasure: which device are the lines?",
     "report_text.ranking": "Report text: do scores go with what reports tell?",
     "report_text.own_image": "Report text: does a sentence know its image?",
     "subgroup.difference": "Groups: do scores differ?",
     "subgroup.concentration": "Groups: are maps otherwise concentrated?",
     "subgroup.flagged": "Groups: what fails alike?",
+    "likeness.closeness": "Likeness: do studies that fail alike look alike?",
+    "likeness.shared": "Likeness: what do they share?",
     "probe.ranking": "Probe: can the group be read from the embedding?",
     "drift.trend": "Drift: do scores move with the years?",
 }

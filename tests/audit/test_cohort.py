@@ -1,5 +1,7 @@
 """Checks across studies: each on a cohort where what it looks for was planted, and on one where it was not."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -19,11 +21,13 @@ WATER = Prompt("a radiograph showing effusion", PromptKind.FINDING, "effusion")
 LIMITS = {
     "shortcut.difference": 1.0,
     "erasure.foremost": 0.25,
+    "erasure.device": 0.25,
     "report_text.ranking": 0.7,
     "report_text.own_image": 0.6,
     "subgroup.difference": 1.0,
     "subgroup.concentration": 1.0,
     "subgroup.flagged": 0.4,
+    "likeness.closeness": 0.5,
     "probe.ranking": 0.9,
     "drift.trend": 0.3,
 }
@@ -223,3 +227,93 @@ def test_order_is_by_severity_then_chance_then_size():
         one(Severity.NOTE, 1e-3, -2.0),
     )
     assert weightiest_first([small, large, sure, worst]) == (worst, sure, large, small)
+
+
+def stops(studies, chance):
+    """Permutation p of lines: 1 in 20 for studies that the fill changes most, else anything above."""
+    draw = np.random.default_rng(8)
+    return np.where(draw.random(len(studies)) < np.where(studies, chance, 1 / 20), 1 / 20, draw.integers(2, 21) / 20)
+
+
+def test_a_fill_of_lines_is_named_by_the_device():
+    key = ("regions", "permutation_p", AIR.text, "bright thin lines")
+    (one,) = found(cohort(measured=lambda f: {key: stops(of(f, "chest drain") == 1, 0.6)}), "erasure")
+    measured = one.measurement
+    assert (measured.quantity, measured.against, measured.subject) == ("device", "chest drain", AIR.text)
+    assert measured.value == pytest.approx(0.55, abs=0.15)
+    assert measured.ends[0] < measured.value < measured.ends[1]
+    assert "rely on the lines of chest drain" in one.claim
+
+
+def test_a_fill_of_lines_that_goes_with_the_finding_is_not_named_by_the_device_that_comes_with_it():
+    key = ("regions", "permutation_p", AIR.text, "bright thin lines")
+    case = cohort(measured=lambda f: {key: stops(of(f, "pneumothorax") == 1, 0.6)})
+    assert [one.measurement.quantity for one in found(case, "erasure")] in ([], ["foremost"])
+
+
+NEGATION = ("negation", "absolute_margin", AIR.text)
+
+
+def alike(seed=0, pull=1.0, flagged=None):
+    """Embeddings of twelve numbers; the studies with a drain are pulled one way, and ``flagged`` have the finding."""
+
+    def images(case):
+        noise = np.random.default_rng(100 + seed).normal(size=(STUDIES, 12))
+        return (noise + 5 + pull * np.outer(of(case, "chest drain") == 1, np.eye(12)[0])).astype(np.float32)
+
+    def raised(case):
+        draw = np.random.default_rng(200 + seed).random((8, STUDIES))
+        kinds = {("stability", "score_change", f"prompt {place}"): (row < 0.2) * 1.0 for place, row in enumerate(draw)}
+        return kinds | ({NEGATION: flagged(case)} if flagged else {})
+
+    return cohort(seed, images=images, raised=raised)
+
+
+def test_studies_that_fail_alike_and_look_alike_are_a_group_and_say_what_they_share():
+    drains = lambda case: ((of(case, "chest drain") == 1) & (np.arange(STUDIES) % 4 > 0)) * 1.0  # noqa: E731
+    case = alike(pull=3.0, flagged=drains)
+    (one,) = found(case, "likeness")
+    measured = one.measurement
+    assert (measured.quantity, measured.subject) == ("closeness", AIR.text)
+    assert measured.against == "negation, absolute margin"
+    assert measured.value > 0.6
+    assert measured.ends[0] < measured.value < measured.ends[1]
+    assert "Commoner among them than among the others: chest drain (+" in one.claim
+    assert "not a cause" in one.limits
+    members = {CODES[place] for place in np.flatnonzero(case.raised[NEGATION])}
+    assert len(measured.examples) == 3
+    assert set(measured.examples) <= members
+    others = [one for one in judge_cohort(case, {}).measurements if one.quantity == "shared"]
+    assert {one.against for one in others if one.q < 0.01} == {"chest drain \u00b7 negation, absolute margin"}
+
+
+def test_a_group_that_shares_nothing_known_says_so():
+    hidden = lambda case: (case["scores"][AIR] * 0 + (np.arange(STUDIES) % 5 == 0)) * 1.0  # noqa: E731
+    case = alike(pull=0.0, flagged=hidden)
+    moved = case.images + 3 * np.outer(case.raised[NEGATION] == 1, np.eye(12)[1]).astype(np.float32)
+    (one,) = found(replace(case, images=moved), "likeness")
+    assert "Nothing that reports, pictures or headers tell of is commoner among them." in one.claim
+
+
+def test_studies_with_the_finding_of_their_reports_are_no_group_for_that():
+    """Flagged studies lie close only because most of them have a pneumothorax, as their reports say."""
+    told = lambda case: (of(case, "pneumothorax") == 1) & (np.arange(STUDIES) % 3 > 0)  # noqa: E731
+    some = lambda case: (told(case) | (np.arange(STUDIES) % 20 == 0)) * 1.0  # noqa: E731
+    case = alike(pull=0.0, flagged=some)
+    air = (of({"told": case.told}, "pneumothorax") == 1).astype(np.float32)
+    moved = case.images + 3 * np.outer(air, np.eye(12)[2]).astype(np.float32)
+    assert found(replace(case, images=moved), "likeness") == []
+    assert found(replace(case, images=moved, told=()), "likeness") != []
+
+
+def test_findings_that_are_dealt_by_chance_make_no_group():
+    """Twenty cohorts, eight kinds of finding each, drains that look alike but have nothing to do with the findings."""
+    raised = [len(found(alike(seed, pull=3.0), "likeness")) for seed in range(1, 21)]
+    assert sum(count > 0 for count in raised) <= 1
+
+
+def test_without_embeddings_groups_are_not_asked_for_and_that_is_said():
+    case = cohort(raised=lambda _: {NEGATION: np.arange(STUDIES) % 2 * 1.0})
+    judged = judge_cohort(case, THRESHOLDS)
+    assert not [one for one in judged.measurements if one.check == "likeness"]
+    assert "no embeddings" in judged.notes[-1]

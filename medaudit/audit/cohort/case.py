@@ -58,6 +58,8 @@ class CohortCase:
         Mean over a study's images of each measurement, by (check, quantity, subject, against).
     flagged
         1 where a study has a finding of (check, quantity), 0 where it was measured and has none.
+    raised
+        The same of findings of (check, quantity, subject).
     images
         (n, E) mean embedding of each study's images, or None where the store has none.
     sentences
@@ -76,6 +78,7 @@ class CohortCase:
     concentration: Mapping[Prompt, Values] = field(default_factory=dict)
     measured: Mapping[tuple[str, str, str, str], Values] = field(default_factory=dict)
     flagged: Mapping[tuple[str, str], Values] = field(default_factory=dict)
+    raised: Mapping[tuple[str, str, str], Values] = field(default_factory=dict)
     images: NDArray[np.float32] | None = None
     sentences: tuple[Sentence, ...] = ()
     smallest: int = 10

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medaudit.audit.cohort.case import PICTURE, REPORT, CohortCase, Values, corrected
+from medaudit.metrics.shares import share_difference
 from medaudit.metrics.stratified import stratified_difference
 from medaudit.records import Prompt
 from medaudit.records.cohort import CohortMeasurement
@@ -40,7 +41,7 @@ def shortcuts(case: CohortCase) -> list[CohortMeasurement]:
     return corrected(
         [
             one
-            for feature in _observed(case)
+            for feature in observed(case)
             for prompt, scores in case.scores.items()
             if feature.name != prompt.finding and (one := _compare(case, SHORTCUT, feature, prompt, scores)) is not None
         ]
@@ -74,24 +75,24 @@ def flags(case: CohortCase) -> list[CohortMeasurement]:
     """The same groups and features, by how often a check of single studies raised a finding: what fails alike."""
     found = []
     for (check, quantity), values in case.flagged.items():
-        for feature in (*grouped(case), *_observed(case)):
+        for feature in features(case):
             asked = feature.known & ~np.isnan(values)
-            one = stratified_difference(
-                values[asked], feature.has[asked], [""] * int(asked.sum()), smallest=case.smallest
+            one = share_difference(
+                values[asked] == 1, feature.has[asked], [""] * int(asked.sum()), smallest=case.smallest
             )
             if one is None:
                 continue
             members = np.flatnonzero(asked & feature.has)
-            difference = values[members].mean() - values[asked & ~feature.has].mean()
             found.append(
                 CohortMeasurement(
                     check=SUBGROUP,
                     quantity=FLAGGED,
-                    value=float(difference),
+                    value=one.value,
                     subject=f"{check}, {quantity}".replace("_", " "),
                     against=feature.name,
                     count=one.members,
                     others=one.others,
+                    ends=one.ends,
                     p=one.p,
                     examples=case.examples(members, values),
                 )
@@ -125,16 +126,25 @@ def _compare(
     )
 
 
-def _observed(case: CohortCase) -> Iterator[Feature]:
-    """What reports tell of (a finding's own name is its stratum, not its feature) and what pictures show."""
+def observed(case: CohortCase, *sources: str) -> Iterator[Feature]:
+    """What reports tell of (a finding's own name is its stratum, not its feature) and what pictures show.
+
+    Of all ``sources``, or of those that are given.
+    """
     findings = {prompt.finding for prompt in case.scores}
     for told in case.told:
-        if told.source == REPORT and told.name in findings:
+        if (sources and told.source not in sources) or (told.source == REPORT and told.name in findings):
             continue
         known = ~np.isnan(told.values)
         name = told.name if told.source == REPORT else f"{told.name} ({PICTURE})"
         # What the report denies or does not mention is not there; what it is not sure of is left out.
         yield Feature(name, told.values == 1, known & (told.values != 0.5))
+
+
+def features(case: CohortCase) -> Iterator[Feature]:
+    """All that studies may have in common: groups of the elements, what reports tell of, what pictures show."""
+    yield from grouped(case)
+    yield from observed(case)
 
 
 def grouped(case: CohortCase) -> Iterator[Feature]:

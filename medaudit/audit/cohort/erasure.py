@@ -1,21 +1,30 @@
 """Over the cohort, does filling an area change the score more than filling as much elsewhere?
 
 Each image's permutation test (the check ``regions``) says whether the area's own fill changes the score more than 19
-of 20 fills of the same shape elsewhere; by chance it does in one of 20 studies.
+of 20 fills of the same shape elsewhere; by chance it does in one of 20 studies. No picture tells which device its
+lines are, but reports do: studies that tell of one are held against those that do not.
 """
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
+from numpy.typing import NDArray
 
 from medaudit.audit.checks.regions import CHECK as REGIONS
 from medaudit.audit.checks.regions import PERMUTATION_P
-from medaudit.audit.cohort.case import CohortCase, corrected
+from medaudit.audit.cohort.case import REPORT, CohortCase, Values, corrected
+from medaudit.audit.cohort.differences import observed
+from medaudit.imaging.areas import Area
+from medaudit.metrics.shares import share_difference
+from medaudit.records import Prompt
 from medaudit.records.cohort import CohortMeasurement
 
 CHECK = "erasure"
 FOREMOST = "foremost"
 """Share of the studies in which the area's fill changes the score more than 19 of 20 others."""
+DEVICE = "device"
+"""The same share of lines, where reports tell of a device, less that where they do not."""
 _CHANCE = 1 / 20
 
 
@@ -26,7 +35,7 @@ def measure(case: CohortCase) -> list[CohortMeasurement]:
         asked = np.flatnonzero(~np.isnan(values))
         if (check, quantity) != (REGIONS, PERMUTATION_P) or len(asked) < case.smallest:
             continue
-        foremost = int((values[asked] <= _CHANCE + 1e-9).sum())
+        foremost = int(_foremost(values[asked]).sum())
         found.append(
             CohortMeasurement(
                 check=CHECK,
@@ -40,6 +49,48 @@ def measure(case: CohortCase) -> list[CohortMeasurement]:
             )
         )
     return corrected(found)
+
+
+def by_device(case: CohortCase) -> list[CohortMeasurement]:
+    """Of everything that reports tell of and that may be the lines of a picture."""
+    prompts = {prompt.text: prompt for prompt in case.scores}
+    return corrected(
+        [
+            one
+            for (check, quantity, subject, area), values in case.measured.items()
+            if (check, quantity, area) == (REGIONS, PERMUTATION_P, Area.DEVICE.value) and subject in prompts
+            for one in _by_device(case, prompts[subject], values)
+        ]
+    )
+
+
+def _by_device(case: CohortCase, prompt: Prompt, values: Values) -> Iterator[CohortMeasurement]:
+    strata = case.strata(prompt)
+    for feature in observed(case, REPORT):
+        asked = np.flatnonzero(feature.known & ~np.isnan(values))
+        one = share_difference(
+            _foremost(values[asked]),
+            feature.has[asked],
+            [strata[place] for place in asked],
+            smallest=case.smallest,
+        )
+        if one is not None:
+            yield CohortMeasurement(
+                check=CHECK,
+                quantity=DEVICE,
+                value=one.value,
+                subject=prompt.text,
+                against=feature.name,
+                count=one.members,
+                others=one.others,
+                ends=one.ends,
+                p=one.p,
+                examples=case.examples(asked[feature.has[asked]], -np.nan_to_num(values, nan=1.0)),
+            )
+
+
+def _foremost(p: Values) -> NDArray[np.bool_]:
+    return p <= _CHANCE + 1e-9
 
 
 def at_least(hits: int, count: int, chance: float) -> float:

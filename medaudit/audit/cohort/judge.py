@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
-from medaudit.audit.cohort import agreement, differences, drift, erasure, probe
+from medaudit.audit.cohort import agreement, differences, drift, erasure, likeness, probe
 from medaudit.audit.cohort.case import CohortCase
 from medaudit.audit.verdict import Threshold
 from medaudit.records.cohort import CohortAudit, CohortFinding, CohortMeasurement, weightiest_first
@@ -11,10 +11,12 @@ from medaudit.records.cohort import CohortAudit, CohortFinding, CohortMeasuremen
 CHECKS: Sequence[Callable[[CohortCase], Sequence[CohortMeasurement]]] = (
     differences.shortcuts,
     erasure.measure,
+    erasure.by_device,
     agreement.measure,
     differences.subgroups,
     differences.concentrations,
     differences.flags,
+    likeness.measure,
     probe.measure,
     drift.measure,
 )
@@ -73,6 +75,22 @@ WORDINGS: Mapping[str, CohortWording] = {
         ),
         advice="Look at the areas of the studies named; if they hold no anatomy, the score rests on the wrong thing.",
     ),
+    f"{erasure.CHECK}.{erasure.DEVICE}": CohortWording(
+        claim=(
+            "The model seems to rely on the lines of {against} for \u201c{subject}\u201d: filling bright thin lines "
+            "changes the similarity more than the same shape elsewhere in {value:+.0%} of the {count} studies whose "
+            "reports tell of {against} beside the other {others} with lines, among studies whose reports say the same "
+            "of the finding (threshold {limit:.0%}; corrected p = {q:.1g})."
+        ),
+        limits=(
+            "The report names what is there, not which line was filled: another line that comes with it may be what "
+            "the score rests on. A filled picture is one that the model was not trained on."
+        ),
+        advice=(
+            "Look at the lines of the studies named. Do not use the score for the finding on studies that show "
+            "{against} until that is understood."
+        ),
+    ),
     f"{agreement.CHECK}.{agreement.RANKING}": CohortWording(
         claim=(
             "The score of \u201c{subject}\u201d hardly goes with {against}: a study whose report tells of it lies "
@@ -120,6 +138,19 @@ WORDINGS: Mapping[str, CohortWording] = {
         advice="Look at the studies named together: what fails alike may have one cause.",
         either=True,
     ),
+    f"{likeness.CHECK}.{likeness.CLOSENESS}": CohortWording(
+        claim=(
+            "Studies with the finding \u201c{against}\u201d of \u201c{subject}\u201d look alike to the model: pairs of "
+            "the {count} that have it are {value:.1f} standard deviations closer than pairs drawn at random from them "
+            "and the other {others}, among studies whose reports say the same of the finding (threshold {limit:g}; "
+            "corrected p = {q:.1g})."
+        ),
+        limits=(
+            "A group is a place to look, not a cause. What is measured from the embedding itself, such as a margin "
+            "between scores, makes studies somewhat alike by that alone; so do several studies of one patient."
+        ),
+        advice="Look at the studies named together, the most typical first, and at what is commoner among them.",
+    ),
     f"{probe.CHECK}.{probe.RANKING}": CohortWording(
         claim=(
             "The embedding tells {against} from other studies: a straight line through it ranks them right in "
@@ -150,12 +181,13 @@ def judge_cohort(case: CohortCase, thresholds: Mapping[str, Threshold]) -> Cohor
     findings = []
     for one in measurements:
         key = f"{one.check}.{one.quantity}"
-        threshold, wording = thresholds.get(key), WORDINGS[key]
-        if threshold is None or (one.q is not None and one.q >= case.level):
+        threshold, wording = thresholds.get(key), WORDINGS.get(key)
+        if threshold is None or wording is None or (one.q is not None and one.q >= case.level):
             continue
         if wording.beyond(one.value, threshold.limit):
             words = {**asdict(one), "limit": threshold.limit}
-            claim, advice = wording.claim.format(**words), wording.advice.format(**words)
+            claim = wording.claim.format(**words) + likeness.what_they_share(one, measurements, case.level)
+            advice = wording.advice.format(**words)
             findings.append(CohortFinding(one, threshold.limit, threshold.severity, claim, wording.limits, advice))
     return CohortAudit(len(case.studies), case.level, measurements, weightiest_first(findings), _notes(case))
 
@@ -172,4 +204,6 @@ def _notes(case: CohortCase) -> tuple[str, ...]:
         notes.append(
             "No report text was read, so studies could not be compared among those whose reports say the same."
         )
+    if case.raised and case.images is None:
+        notes.append("The store has no embeddings, so nothing was measured of studies that have a finding in common.")
     return tuple(notes)
