@@ -1,3 +1,5 @@
+import dataclasses
+
 import pytest
 import torch
 
@@ -5,7 +7,8 @@ from medaudit.attribution.ca_m2ib import CaM2ib, CaM2ibSettings
 from medaudit.attribution.m2ib import M2IB, M2IBSettings
 from medaudit.attribution.method import Noise
 from medaudit.attribution.registry import build_method
-from medaudit.errors import UsageError
+from medaudit.errors import AttributionError, UsageError
+from medaudit.models.interface import Tower
 
 
 def embeddings(plain, *, image):
@@ -76,6 +79,34 @@ def test_the_models_own_scale_is_used_where_none_is_given(plain):
         seen, written = plain.sides()
         maps.append(CaM2ib(CaM2ibSettings(scale=scale, steps=2, samples=2)).both(seen, [written])[0].relevance)
     assert torch.equal(*maps)
+
+
+class Shrinking(Tower):
+    """As a tower of stages: more tokens before its last block than behind it."""
+
+    def __init__(self, inner):
+        self.inner, self.depth, self.grid = inner, inner.depth, inner.grid
+
+    def embed(self, inputs, mask=None):
+        hidden = self.inner.embed(inputs, mask)
+        return hidden.with_states(torch.cat([hidden.states, hidden.states[:, -5:]], 1))
+
+    def run(self, hidden, start, stop, *, only=None):
+        hidden = self.inner.run(hidden, start, stop, only=only)
+        return hidden.with_states(hidden.states[:, : self.grid.tokens]) if stop == self.depth else hidden
+
+    def head(self, hidden):
+        return self.inner.head(hidden)
+
+    def attention(self, hidden, block):
+        return self.inner.attention(hidden, block)
+
+
+def test_a_block_of_another_grid_is_refused_with_a_way_out(model32, picture32, plain):
+    model, noise = dataclasses.replace(model32, vision=Shrinking(model32.vision)), Noise(seed=5, image="1.2.3#0")
+    with pytest.raises(AttributionError, match=r"202 tokens, the tower's last 197.*choose image_block: -1, or m2ib"):
+        CaM2ib().explain(model, picture32, [plain.prompt], noise)
+    assert CaM2ib(CaM2ibSettings(image_block=-1, steps=2, samples=2)).explain(model, picture32, [plain.prompt], noise)
 
 
 @pytest.mark.parametrize(("settings", "message"), [({"guidance": 1.0}, "guidance < 1"), ({"scale": -1.0}, "scale")])
