@@ -135,7 +135,7 @@ class Bench extends Layers {
 
   pane(canvas, index) {
     const position = this.mapOn(index), map = this.image.maps[position];
-    const what = !map ? "Picture" : `${map.from ? "Second audit" : "Map over the picture"}: ${map.prompt}`;
+    const what = !map ? "Picture" : `${map.from ? "Second audit" : "Map"}: ${map.prompt}`;
     canvas.previousElementSibling.textContent = what;
     canvas.previousElementSibling.title = what;
     canvas.setAttribute("aria-label", `${what}. ${this.image.sides}`);

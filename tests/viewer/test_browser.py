@@ -10,6 +10,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
 from medaudit.figures.overlay import overlay
+from medaudit.figures.words import contrast
 from medaudit.records.review import Decision, Subject, Target
 from medaudit.store.audit_store import AuditStore
 from medaudit.store.verification import open_reviews, verify_reviews
@@ -301,6 +302,24 @@ def test_nothing_runs_over_the_edge(page, known):
             "return main.scrollWidth - main.clientWidth }"
         )
         assert over <= 0, width
+
+
+def test_the_colour_bar_lies_under_the_map(page, known):
+    page.goto(f"{page.url}?study={known.studies[0]}")
+    drawn = panes(page, known.studies[0]).last.bounding_box()
+    bar = page.locator(".scale canvas").bounding_box()
+    assert (bar["x"], bar["width"]) == (pytest.approx(drawn["x"], abs=1), pytest.approx(drawn["width"], abs=1))
+    assert bar["y"] > drawn["y"] + drawn["height"]
+
+
+def test_what_may_be_chosen_is_seen(page, known):
+    """The circle before a prompt that is not chosen stands out from what it lies on (WCAG 1.4.11)."""
+    page.goto(f"{page.url}?study={known.studies[0]}")
+    panes(page, known.studies[0])
+    circle = page.locator(".st-key-prompts [data-testid=stRadioOption]:not([data-selected]) > div > div").first
+    said = circle.evaluate("one => [getComputedStyle(one).borderColor, getComputedStyle(one).backgroundColor]")
+    edge, inside = (tuple(int(part) for part in re.findall(r"\d+", colour)[:3]) for colour in said)
+    assert contrast(edge, inside) >= 3
 
 
 @pytest.mark.parametrize("where", ["worklist", "cohort", "study"])

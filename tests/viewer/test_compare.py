@@ -99,7 +99,7 @@ def test_side_by_side_in_a_browser(chromium, served, folders):
         left = page.locator("figure canvas").first
         captions = page.locator("figcaption")
         expect(captions.first).to_have_text(re.compile("^Second audit: chest radiograph with pleural effusion"))
-        expect(captions.last).to_have_text(re.compile("^Map over the picture: chest radiograph with pleural effusion"))
+        expect(captions.last).to_have_text(re.compile("^Map: chest radiograph with pleural effusion"))
         expect(page.get_by_text("At the left, of the second audit: 0 to 40 nats per token.")).to_be_visible()
         expect(page.get_by_text("BiomedCLIP \u00b7 rollout \u00b7 other")).to_be_visible()
         expect(page.get_by_text("0.777")).to_be_visible()
