@@ -39,16 +39,16 @@ class FaithfulnessCurve:
         if len(self.share) < 2 or (self.share[0], self.share[-1]) != (0, 1) or not rises:
             msg = f"FaithfulnessCurve.share: expected numbers that rise from 0 to 1; got {self.share}"
             raise ValueError(msg)
-        for name, cosines in {"own": self.own, **self.controls}.items():
+        for name, cosines in self.lines.items():
             # As for Attribution.similarity: rounding may carry a cosine a little past one.
             if len(cosines) != len(self.share) or not all(-1.001 <= one <= 1.001 for one in cosines):
                 msg = f"FaithfulnessCurve.{name}: expected {len(self.share)} cosines in -1 .. 1; got {cosines}"
                 raise ValueError(msg)
 
     @property
-    def controls(self) -> Mapping[str, tuple[float, ...]]:
-        """The cosines in the orders of maps that know nothing, by the field's name."""
-        return {"random": self.random, "constant": self.constant, "centre": self.centre}
+    def lines(self) -> Mapping[str, tuple[float, ...]]:
+        """The cosines in every order by the field's name: ``own``, then those of the maps that know nothing."""
+        return {"own": self.own, "random": self.random, "constant": self.constant, "centre": self.centre}
 
     @property
     def advantage(self) -> float:
@@ -57,7 +57,10 @@ class FaithfulnessCurve:
         Better is a similarity that rises sooner where parts are inserted, and falls sooner where they are deleted.
         """
         sign = 1 if self.walk is Walk.INSERTION else -1
-        return sign * self._area(self.own) - max(sign * self._area(one) for one in self.controls.values())
+        own, *others = (sign * area for area in self.areas.values())
+        return own - max(others)
 
-    def _area(self, cosines: tuple[float, ...]) -> float:
-        return float(np.trapezoid(cosines, self.share))
+    @property
+    def areas(self) -> Mapping[str, float]:
+        """The area under each line by the trapezoid rule, as a cosine, by the field's name; ``own`` first."""
+        return {name: float(np.trapezoid(one, self.share)) for name, one in self.lines.items()}

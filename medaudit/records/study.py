@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medaudit.records.cohort import Observation
-from medaudit.records.curve import FaithfulnessCurve
+from medaudit.records.curve import FaithfulnessCurve, Walk
 from medaudit.records.finding import Finding, Measurement
 from medaudit.records.geometry import GridMap
 from medaudit.records.image import ImageRecord, ReadingCopy
@@ -57,10 +57,11 @@ class ImageAudit:
     curves: tuple[FaithfulnessCurve, ...] = ()
 
     def curves_of(self, attribution: Attribution) -> tuple[FaithfulnessCurve, ...]:
-        """The curves of a finding prompt; a report sentence with the same words has none."""
+        """The curves of a finding prompt, one a walk; a report sentence with the same words has none."""
         if attribution.prompt.kind is not PromptKind.FINDING:
             return ()
-        return tuple(one for one in self.curves if one.subject == attribution.prompt.text)
+        found = {one.walk: one for one in self.curves if one.subject == attribution.prompt.text}
+        return tuple(found[walk] for walk in Walk if walk in found)
 
     def margins(self, attribution: Attribution) -> Margins:
         """Margins of a finding prompt or a report sentence; negated and control prompts have none."""

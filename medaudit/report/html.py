@@ -12,6 +12,7 @@ from medaudit.report.charts import Axis, axis_over
 from medaudit.report.cohort import GROUPED, Cohort
 from medaudit.report.contents import Figures
 from medaudit.report.layout import Layout
+from medaudit.report.curves import curves_html
 from medaudit.report.pictures import Raster
 from medaudit.report.scores import all_findings, crossed, explained, stated_thresholds, threshold_of
 from medaudit.report.statistics import Spread, mean_interval, share_interval, spread
@@ -27,7 +28,7 @@ _STYLE = """
 :root{color-scheme:light}
 body{font:15px/1.5 system-ui,"Noto Sans",sans-serif;color:#16191d;max-width:64rem;margin:2rem auto;padding:0 1.2rem}
 h1{font-size:1.9rem;margin:.2rem 0 .6rem}h2{font-size:1.3rem;margin:2.4rem 0 .6rem}
-h3{font-size:1rem;margin:1.6rem 0 .4rem}
+h3{font-size:1rem;margin:1.6rem 0 .4rem}h4{font-size:.9rem;margin:.8rem 0 .2rem}
 table{border-collapse:collapse;width:100%;font-size:.86rem;margin:.5rem 0}
 td,th{border-bottom:1px solid #d5dade;padding:.28rem .6rem .28rem 0;text-align:left;vertical-align:top}
 th{color:#5b646e;font-weight:600}.n{text-align:right;font-variant-numeric:tabular-nums}
@@ -194,7 +195,7 @@ def _prompt(style: Style, image: ImageAudit, figures: Figures, one: Attribution)
         for word in shade_words(one.text, figures.word_scale)
     )
     picture = _figure(figures.map_of(image, one), map_caption(style.words, image, one, figures))
-    return f"<h3>{_text(one.prompt.text)}</h3><div>{words}</div>{picture}"
+    return f"<h3>{_text(one.prompt.text)}</h3><div>{words}</div>{picture}{curves_html(style, image, one)}"
 
 
 def _scores(style: Style, image: ImageAudit) -> str:

@@ -14,6 +14,7 @@ from medaudit.records import (
     Attribution,
     CohortAudit,
     Finding,
+    FaithfulnessCurve,
     ImageAudit,
     Measurement,
     PromptKind,
@@ -54,7 +55,7 @@ def study_json(run: RunRecord, audit: StudyAudit) -> str:
 
 def provenance_json(run: RunRecord, audit: StudyAudit) -> str:
     """What is needed to repeat the audit of a study: the JSON of its report less every result."""
-    results = ("prompts", "measurements", "findings")
+    results = ("prompts", "measurements", "findings", "curves")
     images = [
         {key: value for key, value in _image(image).items() if key not in results}
         | {"prompts": [{"text": one.prompt.text, "kind": one.prompt.kind.value} for one in image.attributions]}
@@ -284,6 +285,16 @@ def _finding(one: Finding) -> Json:
         "limits": one.limits,
         "advice": one.advice,
     }
+        "curves": [_curve(one) for one in image.curves],
+    }
+
+
+def _curve(one: FaithfulnessCurve) -> Json:
+    lines = {"share": one.share, **one.lines}
+    return {
+        "prompt": one.subject,
+        "walk": one.walk.value,
+        **{name: [short(value) for value in line] for name, line in lines.items()},
 
 
 def _raised(cohort: Cohort, kind: Raised) -> Json:

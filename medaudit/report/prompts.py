@@ -1,7 +1,7 @@
 """One block a finding prompt or report sentence: its map, its words, and the numbers behind them."""
 
 import numpy as np
-from reportlab.platypus import Flowable, Spacer
+from reportlab.platypus import Flowable, Spacer, Table
 
 from medaudit.figures.wording import NOTHING, report_mark
 from medaudit.figures.words import shade_words, tint
@@ -9,6 +9,7 @@ from medaudit.records import Attribution, ImageAudit, PromptKind, Quantity, Solv
 from medaudit.report.canvas import Bookmark, Tied
 from medaudit.report.catalogue import Catalogue
 from medaudit.report.contents import Contents, Figures
+from medaudit.report.curves import ROOM, curves
 from medaudit.report.pictures import ColourBar
 from medaudit.report.scores import explained, first_shown
 from medaudit.report.sentence import shaded_sentence
@@ -17,7 +18,7 @@ from medaudit.report.summary import cut, map_and_bar, map_caption, notes, pictur
 from medaudit.report.tables import columns, rows_table
 
 # Points of a block beside its picture where the sentence takes one line and the caption three, and of
-# the section's heading: with them two blocks share a page.
+# the section's heading: with them two blocks share a page, or one with curves has it alone.
 _BLOCK_REST, _SECTION_HEAD = 132.0, 29.0
 _OUTLINE_TITLE, _HEADING = 60, 90  # characters
 
@@ -55,7 +56,9 @@ def _block(
     key, level = place
     title = cut(f"{prompt.finding}: {prompt.text}" if prompt.finding else prompt.text, _OUTLINE_TITLE)
     words = shade_words(attribution.text, figures.word_scale)
-    left = map_and_bar(style, image, figures, attribution, _picture_height(style))
+    below = curves(style, image, attribution)
+    height = _picture_height(style, walked=bool(image.curves_of(attribution)))
+    left = map_and_bar(style, image, figures, attribution, height)
     left.append(style.text(map_caption(style.words, image, attribution, figures), "below"))
     mark = report_mark(prompt) or prompt.finding
     name = style.words.say("blocks.report" if prompt.kind is PromptKind.REPORT else "blocks.finding")
@@ -68,12 +71,20 @@ def _block(
         Tied(0, 3),
         sentence,
         Tied(0, 5),
-        columns(left, _numbers(style, image, figures, attribution), style),
+        *_above(columns(left, _numbers(style, image, figures, attribution), style), below),
     ]
 
 
-def _picture_height(style: Style) -> float:
-    return (style.height - _SECTION_HEAD) / 2 - _BLOCK_REST
+def _above(table: Table, below: list[Flowable]) -> list[Flowable]:
+    """A table and what stands below it on the same page."""
+    table.keepWithNext = int(bool(below))
+    return [table, *below]
+
+
+def _picture_height(style: Style, *, walked: bool) -> float:
+    """Of a block that shares its page with another, or has it alone with its curves."""
+    room = style.height - _SECTION_HEAD
+    return (room - ROOM if walked else room / 2) - _BLOCK_REST
 
 
 def _numbers(style: Style, image: ImageAudit, figures: Figures, attribution: Attribution) -> list[Flowable]:

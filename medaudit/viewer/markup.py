@@ -1,12 +1,14 @@
 """HTML and Markdown of a page. The one place where text from DICOM or a pipeline meets markup: all of it is escaped."""
 
 import re
+from base64 import b64encode
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 
 import numpy as np
 
 from medaudit.figures.colour import ColourScale
+from medaudit.figures.curves import ENGLISH, HOW_TO_READ, NO_CURVE, Colours, CosineAxis, curve_chart, svg
 from medaudit.figures.wording import (
     NO_CLEARANCE,
     NONE_CROSSED,
@@ -21,10 +23,12 @@ from medaudit.figures.wording import (
 )
 from medaudit.figures.words import Colour, shade_words, tint
 from medaudit.records import (
+    Attribution,
     CohortFinding,
     FileRecord,
     Finding,
     ImageAudit,
+    PromptKind,
     RunRecord,
     Severity,
     TokenRelevance,
@@ -45,6 +49,7 @@ NO_FINDING = f"{NONE_CROSSED} {NO_CLEARANCE}"
 _PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
 _ADDRESS = re.compile(r"https?:|www|@|:(?=\w+:)", re.IGNORECASE)
 _BAR_STOPS = 12
+_CHART = (300.0, 170.0)
 
 
 def markdown(text: str) -> str:
@@ -109,6 +114,23 @@ def shaded_words(text: TokenRelevance, scale: ColourScale, paper: Colour) -> str
         for word in shade_words(text, scale, paper)
     )
     return f'<p class="ma-words">{words}</p>' if words else line("The method gives no relevance of words here.")
+
+
+def curve_charts(audit: ImageAudit, attribution: Attribution, colours: Colours) -> str:
+    """The faithfulness curves of a prompt as two pictures, on the axis of all prompts of the image; '' without."""
+    found = audit.curves_of(attribution)
+    if not found:
+        missing = audit.curves and attribution.prompt.kind is PromptKind.FINDING
+        return line(NO_CURVE, "ma-note") if missing else ""
+    axis = CosineAxis.over(audit.curves)
+    charts = (curve_chart(one, axis, _CHART) for one in found)
+    pictures = "".join(
+        f'<img src="data:image/svg+xml;base64,{b64encode(svg(chart, colours).encode()).decode()}" '
+        f'alt="{escape(chart.alternative)}"/>'
+        for chart in charts
+    )
+    areas = "".join(line(f"{ENGLISH.walks[one.walk]}. {ENGLISH.stated_areas(one)}", "ma-small") for one in found)
+    return f'<div class="ma-charts">{pictures}</div>{areas}{line(HOW_TO_READ, "ma-small")}'
 
 
 def score_panel(score: Score) -> str:

@@ -15,7 +15,7 @@ from medaudit.viewer.desk import Desk
 from medaudit.viewer.panes_view import show_panes
 from medaudit.viewer.review_view import begin, follow_prompt, open_desk, show_desk
 from medaudit.viewer.state import close_study, has_looked, look, open_study
-from medaudit.viewer.theme import paper
+from medaudit.viewer.theme import chart_colours, paper
 
 # From this many images on a slider, which the arrow keys move, is quicker than a list.
 _SERIES = 5
@@ -159,6 +159,9 @@ def _show_similarity(audit: ImageAudit, position: int) -> None:
     words = words_scale(tuple(one.text for one in audit.attributions))
     bar = markup.colour_bar(words, pictures.scale_sentence(words, "word", common=True), paper())
     st.html(markup.section("Words it rests on") + markup.shaded_words(attribution.text, words, paper()) + bar)
+    charts = markup.curve_charts(audit, attribution, chart_colours())
+    if charts:
+        st.html(markup.section("Faithfulness") + charts)
 
 
 def _show_second(session: Session, audit: ImageAudit, position: int) -> None:

@@ -80,7 +80,7 @@ def test_curves_begin_and_end_alike_whatever_the_order(model_that_looks_at, case
     case = case_of(model_that_looks_at(LOOKED_AT), spotted, nats=LOOKED_AT, prompts=PROMPTS, depth=Depth.FULL)
     found = curves(case)
     whole = case.attributions[0].similarity
-    for line in (found[Walk.INSERTION].own, *found[Walk.INSERTION].controls.values()):
+    for line in found[Walk.INSERTION].lines.values():
         assert line[-1] == pytest.approx(whole, abs=1e-6)
         assert line[0] == pytest.approx(found[Walk.DELETION].own[-1], abs=1e-6)
     # All that the model looks at is shown in the first step of its own map, and hidden in it.

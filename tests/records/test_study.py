@@ -1,9 +1,12 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from medaudit.records import (
     Attribution,
     AxisMap,
+    FaithfulnessCurve,
     GridMap,
     ImageAudit,
     ImageRecord,
@@ -15,6 +18,7 @@ from medaudit.records import (
     SolverTrace,
     TokenGrid,
     TokenRelevance,
+    Walk,
 )
 
 ASKED = (
@@ -64,3 +68,18 @@ def test_a_report_sentence_has_a_margin_to_controls_only():
 def test_margins_need_something_to_compare():
     image = audit(ASKED[:1])
     assert image.margins(image.attributions[0]) == Margins(None, None)
+
+
+def test_curves_belong_to_a_finding_prompt_one_a_walk():
+    image = audit(ASKED)
+    curves = tuple(
+        FaithfulnessCurve(subject, walk, (0.0, 1.0), *[(0.0, 0.4)] * 4)
+        for subject in ("prompt 0", "prompt 6", "prompt 0")
+        for walk in reversed(Walk)
+    )
+    image = replace(image, curves=curves)
+    assert [(one.subject, one.walk) for one in image.curves_of(image.attributions[0])] == [
+        ("prompt 0", Walk.INSERTION),
+        ("prompt 0", Walk.DELETION),
+    ]
+    assert image.curves_of(image.attributions[6]) == ()

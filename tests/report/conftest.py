@@ -8,6 +8,7 @@ import pytest
 from medaudit.records import (
     Attribution,
     AxisMap,
+    FaithfulnessCurve,
     Finding,
     GridMap,
     ImageAudit,
@@ -25,6 +26,7 @@ from medaudit.records import (
     StudyRecord,
     TokenGrid,
     TokenRelevance,
+    Walk,
 )
 
 PIPELINE = """\
@@ -105,7 +107,17 @@ def attribution(asked, geometry):
     )
 
 
-def image_audit(shown=None, *, shape=(1024, 840), asked=ASKED, findings=2, **record):
+def curve(subject, walk):
+    """A map that beats its controls: the similarity comes, or goes, in the first half."""
+    share = np.linspace(0, 1, 11)
+    rise = {"own": share**0.3, "random": share, "constant": share**1.4, "centre": share**0.7}
+    lines = {name: 0.1 + 0.3 * (line if walk is Walk.INSERTION else 1 - line) for name, line in rise.items()}
+    return FaithfulnessCurve(
+        subject, walk, tuple(share.tolist()), **{name: tuple(line.tolist()) for name, line in lines.items()}
+    )
+
+
+def image_audit(shown=None, *, shape=(1024, 840), asked=ASKED, findings=2, walked=(), **record):
     geometry = cropped_square(*shape)
     facts = {
         "study": "S-4F2A91C7",
@@ -155,6 +167,7 @@ def image_audit(shown=None, *, shape=(1024, 840), asked=ASKED, findings=2, **rec
         attributions=tuple(attribution(prompt, geometry) for prompt in asked),
         measurements=measurements if asked is ASKED else (),
         findings=found[:findings] if asked is ASKED else (),
+        curves=tuple(curve(subject, walk) for subject in walked for walk in Walk),
     )
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
+from medaudit.records import Walk
 from medaudit.report.html import cohort_html, study_html
 from medaudit.report.layout import Layout
 from medaudit.report.plain import COLUMNS, cohort_csv, cohort_json, study_csv, study_json
@@ -85,6 +86,29 @@ def test_json_holds_the_numbers_of_the_records(build):
         assert stated["map"][3][5] == pytest.approx(float(one.image.values[3, 5]), rel=1e-6)
         assert stated["unit"] == "nats"
     assert [one["severity"] for one in image["findings"]] == ["caution", "warning"]
+
+
+def test_json_holds_the_curves(build, validate):
+    image = build.image(walked=(build.asked[0][0],))
+    text = study_json(build.run, build.study(image))
+    validate(text)
+    stated = json.loads(text)["images"][0]["curves"]
+    assert [(one["prompt"], one["walk"]) for one in stated] == [(build.asked[0][0], walk.value) for walk in Walk]
+    for one, curve in zip(stated, image.curves, strict=True):
+        assert one["share"] == pytest.approx(curve.share)
+        assert {name: one[name] for name in curve.lines} == {
+            name: pytest.approx(line, rel=1e-6) for name, line in curve.lines.items()
+        }
+
+
+def test_html_draws_the_curves_of_what_the_model_sees(build):
+    image = build.image(walked=(build.asked[0][0],))
+    parsed = _parsed(study_html(build.run, build.study(image), Layout()))
+    text = "".join(parsed.text)
+    assert parsed.tags.count("svg") == _parsed(study_html(build.run, build.study(), Layout())).tags.count("svg") + 2
+    assert text.count("no higher than its negation") == 2  # the two other findings of the image
+    assert f"Area under the curve: map {image.curves[0].areas['own']:.3f}; random" in text
+    assert "Insertion" not in "".join(_parsed(study_html(build.run, build.study(), Layout())).text)
 
 
 def test_a_loss_that_is_no_number_is_null(build, validate):

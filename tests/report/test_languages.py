@@ -1,6 +1,7 @@
 """Every language says everything, with the same places to fill in, and the code asks for no text that is not there."""
 
 import re
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from string import Formatter
@@ -9,8 +10,9 @@ import pypdf
 import pytest
 
 from medaudit.errors import LayoutError
-from medaudit.figures import wording
+from medaudit.figures import curves, wording
 from medaudit.report.catalogue import REFERENCE, find_catalogue
+from medaudit.report.curves import chart_words
 from medaudit.report.html import study_html
 from medaudit.report.layout import Layout
 from medaudit.report.study_pdf import study_pdf
@@ -53,6 +55,8 @@ def test_report_and_viewer_say_the_same_sentences():
     assert texts["cohort.verdict.none"] == wording.NONE_CROSSED
     assert texts["study.within"].startswith(wording.NO_CLEARANCE)
     assert wording.SIMILARITY_IS in texts["method.study.1"]
+    assert (texts["curves.how"], texts["curves.none"]) == (curves.HOW_TO_READ, curves.NO_CURVE)
+    assert chart_words(find_catalogue("en")) == replace(curves.ENGLISH, number=find_catalogue("en").number)
 
 
 def test_an_unknown_language_is_refused():

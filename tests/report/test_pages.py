@@ -51,12 +51,15 @@ def _study(build, case):  # noqa: PLR0911  # one line a case
     if case == "several":
         other = build.image(image="I-2", shape=(50, 90), patient_orientation=("A", "FR"))
         return build.study(build.image(findings=0, shape=(90, 80)), other, build.image(image="I-3", asked=()))
+    if case == "curves":
+        asked = (*build.asked, *_asked(build, "long")[:2])
+        return build.study(build.image(asked=asked, shape=(120, 100), walked=[text for text, *_ in asked[::4]]))
     if case == "no image":
         return StudyAudit(build.study().record, ())
     return build.study()
 
 
-_CASES = ("plain", "forty", "long", "one row", "one column", "colour", "several", "no image")
+_CASES = ("plain", "forty", "long", "one row", "one column", "colour", "several", "curves", "no image")
 
 
 _DOCUMENTS = [(case, "A4", "en") for case in _CASES] + [

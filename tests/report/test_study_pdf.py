@@ -82,6 +82,20 @@ def test_each_finding_prompt_has_a_block_with_words_and_solver(pages):
         assert text in blocks, text
 
 
+def test_curves_stand_on_the_page_of_their_prompt(build):
+    walked = (build.asked[0][0],)
+    for language, said in (
+        ("en", "share of the picture hidden (%)"),
+        ("de", "Anteil des Bildes, der verdeckt ist (%)"),
+    ):
+        layout = Layout(language=language)
+        document = study_pdf(build.run, build.study(build.image(walked=walked)), layout)
+        (page,) = [text for page in pypdf.PdfReader(BytesIO(document)).pages if said in (text := page.extract_text())]
+        assert "pleural effusion" in page
+        assert {"map", "random", "constant", "centre"} <= set(page.split()) or language == "de"
+        assert document == study_pdf(build.run, build.study(build.image(walked=walked)), layout)
+
+
 def test_measurements_stand_against_their_thresholds(pages):
     text = " ".join(pages)
     assert "negation similarity gap 0.007 0.02 caution" in text

@@ -24,6 +24,7 @@ from medaudit.records import (
     CohortAudit,
     CohortFinding,
     CohortMeasurement,
+    FaithfulnessCurve,
     FileFate,
     FileRecord,
     Finding,
@@ -43,6 +44,7 @@ from medaudit.records import (
     StudyRecord,
     TokenGrid,
     TokenRelevance,
+    Walk,
 )
 from medaudit.store.audit_store import AuditStore
 from medaudit.viewer.serve import ADDRESS
@@ -152,7 +154,20 @@ def make_image(
     control = Measurement("prompt_control", "rank_correlation", 0.31, PROMPTS[0][0], PROMPTS[4][0])
     mass = Measurement("border_mass", "share", 0.04, PROMPTS[0][0])
     measured = tuple(dict.fromkeys((margin, control, mass, *(finding.measurement for finding in findings))))
-    return ImageAudit(record, copy, grid_map, attributions, measured, findings)
+    share = (0.0, 0.25, 0.5, 0.75, 1.0)
+    lines = (
+        (0.1, 0.28, 0.31, 0.32, 0.32),
+        (0.1, 0.16, 0.2, 0.27, 0.32),
+        (0.1, 0.12, 0.21, 0.3, 0.32),
+        (0.1,) * 4 + (0.32,),
+    )
+    curves = tuple(
+        FaithfulnessCurve(
+            PROMPTS[0][0], walk, share, *(line if walk is Walk.INSERTION else line[::-1] for line in lines)
+        )
+        for walk in Walk
+    )
+    return ImageAudit(record, copy, grid_map, attributions, measured, findings, curves=curves)
 
 
 WARNING = Finding(

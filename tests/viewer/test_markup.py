@@ -1,14 +1,18 @@
 import dataclasses
 import re
+from base64 import b64decode
 from html.parser import HTMLParser
 
 import numpy as np
 import pytest
 
+from medaudit.figures.curves import HOW_TO_READ, NO_CURVE, Colours, Ink
 from medaudit.figures.words import words_scale
 from medaudit.records import FileFate, FileRecord, Severity, TokenRelevance
 from medaudit.viewer import markup, panels, pictures
 from medaudit.viewer.theme import DARK_PAPER
+
+CHART = Colours(dict.fromkeys(Ink, "#123456"), "#fff")
 
 
 class Tree(HTMLParser):
@@ -162,3 +166,20 @@ def test_colour_bar_says_its_scale(image):
     scale = pictures.map_scale(image, 0, common=True)
     tree = Tree(markup.colour_bar(scale, pictures.scale_sentence(scale, "token", common=True), DARK_PAPER))
     assert tree.text == "0.0 0.4 0.8 1.2 1.6 0 to 1.6 nats per token, common to all prompts of this image"
+
+
+def test_curves_are_two_pictures_that_say_what_they_show(image):
+    shown = markup.curve_charts(image, image.attributions[0], CHART)
+    pictures = re.findall(r'<img src="data:image/svg\+xml;base64,([A-Za-z0-9+/=]+)" alt="([^"]+)"/>', shown)
+    assert [alternative.partition(":")[0] for _, alternative in pictures] == ["Insertion", "Deletion"]
+    for data, alternative in pictures:
+        assert b64decode(data).decode().startswith("<svg")
+        assert "Area under the curve: map 0.2" in alternative
+    assert HOW_TO_READ in Tree(shown).text
+
+
+def test_what_has_no_curve_says_so_where_others_have_one(image):
+    unseen, control = image.attributions[2], image.attributions[4]
+    assert NO_CURVE in markup.curve_charts(image, unseen, CHART)
+    assert markup.curve_charts(image, control, CHART) == ""
+    assert markup.curve_charts(dataclasses.replace(image, curves=()), unseen, CHART) == ""
