@@ -11,8 +11,8 @@ from medaudit.records import Attribution, Finding, ImageAudit, RunRecord, StudyA
 from medaudit.report.charts import Axis, axis_over
 from medaudit.report.cohort import GROUPED, Cohort
 from medaudit.report.contents import Figures
-from medaudit.report.layout import Layout
 from medaudit.report.curves import curves_html
+from medaudit.report.layout import Layout
 from medaudit.report.pictures import Raster
 from medaudit.report.scores import all_findings, crossed, explained, stated_thresholds, threshold_of
 from medaudit.report.statistics import Spread, mean_interval, share_interval, spread

@@ -13,8 +13,8 @@ from medaudit.figures.spreadsheet import cell
 from medaudit.records import (
     Attribution,
     CohortAudit,
-    Finding,
     FaithfulnessCurve,
+    Finding,
     ImageAudit,
     Measurement,
     PromptKind,
@@ -248,6 +248,16 @@ def _image(image: ImageAudit) -> Json:
         "prompts": [_attribution(image, one) for one in image.attributions],
         "measurements": [asdict(one) | {"value": short(one.value)} for one in image.measurements],
         "findings": [_finding(one) for one in image.findings],
+        "curves": [_curve(one) for one in image.curves],
+    }
+
+
+def _curve(one: FaithfulnessCurve) -> Json:
+    lines = {"share": one.share, **one.lines}
+    return {
+        "prompt": one.subject,
+        "walk": one.walk.value,
+        **{name: [short(value) for value in line] for name, line in lines.items()},
     }
 
 
@@ -285,16 +295,6 @@ def _finding(one: Finding) -> Json:
         "limits": one.limits,
         "advice": one.advice,
     }
-        "curves": [_curve(one) for one in image.curves],
-    }
-
-
-def _curve(one: FaithfulnessCurve) -> Json:
-    lines = {"share": one.share, **one.lines}
-    return {
-        "prompt": one.subject,
-        "walk": one.walk.value,
-        **{name: [short(value) for value in line] for name, line in lines.items()},
 
 
 def _raised(cohort: Cohort, kind: Raised) -> Json:
