@@ -3,8 +3,12 @@
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Final
 
 from medaudit.records.finding import Severity
+
+SHARED_OF: Final = " \u00b7 "
+"""In ``CohortMeasurement.against`` between what studies share and the kind of finding that they have in common."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from statistics import fmean
 
+from medaudit.figures.neighbours import Neighbours
 from medaudit.records import (
     Attribution,
     CohortAudit,
@@ -100,7 +101,7 @@ class Cohort:
 
     ``documents`` are the studies whose own report lies beside it; ``signed`` every signed review;
     ``across`` what was measured over all studies together (None in an audit of an earlier medaudit), and ``exemplars``
-    the pictures of its weightiest findings, by (subject, against).
+    the pictures of its weightiest findings, by (subject, against); ``neighbours`` of every study with a finding.
     """
 
     run: RunRecord
@@ -112,6 +113,7 @@ class Cohort:
     signed: tuple[SignedReview, ...] = ()
     across: CohortAudit | None = None
     exemplars: Mapping[tuple[str, str], tuple[Exemplar, ...]] = field(default_factory=dict)
+    neighbours: tuple[Neighbours, ...] = ()
 
     @property
     def images(self) -> int:

@@ -6,8 +6,10 @@ from typing import Final
 from reportlab.platypus import CondPageBreak, Flowable, Spacer, Table
 
 from medaudit.figures.colour import ColourScale
+from medaudit.figures.neighbours import NEAREST, kind_of, with_kind
 from medaudit.figures.wording import NOTHING
 from medaudit.records import CohortFinding, CohortMeasurement
+from medaudit.records.cohort import SHARED_OF
 from medaudit.report.catalogue import Catalogue
 from medaudit.report.charts import Axis, AxisHead, IntervalRow, axis_over
 from medaudit.report.cohort import Exemplar
@@ -22,11 +24,15 @@ from medaudit.report.tables import Cell, panel, rows_table
 ROWS_SHOWN: Final = 12
 """Rows of a comparison, those least due to chance first; all of them stand in the JSON and CSV forms."""
 
+NEIGHBOURS_SHOWN: Final = 8
+"""Studies of a group that are shown with those nearest to them, first where most of these have the finding too."""
+
 _SMALLEST = 0.001
 _STRIP = 118.0
 _GAP = 8.0
 _PICTURE = 150.0  # points, the longer side of an exemplar
 _ROOM = 130.0
+_CODE = 86.0  # points of a study's code
 _FIRST = 420.0  # points that the heading needs with the first card and its pictures
 
 
@@ -43,12 +49,14 @@ def across(pages: Pages) -> list[Flowable]:
         *(style.text(note, "caption") for note in found.notes),
     ]
     for place, finding in enumerate(found.findings):
-        # The first card stays with the heading above it.
+        # The first card stays with the heading above it, and each with its pictures.
+        pictures = _pictures(pages, finding)
         story += [
-            *([CondPageBreak(2 * _ROOM)] if place else []),
+            *([CondPageBreak(_FIRST if pictures else 2 * _ROOM)] if place else []),
             Spacer(0, 10),
             _card(pages, finding),
-            *_pictures(pages, finding),
+            *pictures,
+            *_neighbours(pages, finding.measurement),
         ]
     kinds = dict.fromkeys((one.check, one.quantity) for one in found.measurements)
     for kind in kinds:
@@ -88,6 +96,32 @@ def _pictures(pages: Pages, finding: CohortFinding) -> list[Flowable]:
         table,
         style.text(pages.say("map.colours", scale=style.words.scale(scale, "token")), "caption"),
     ]
+
+
+def _neighbours(pages: Pages, measured: CohortMeasurement) -> list[Flowable]:
+    """Of a group of studies that look alike, each with those nearest to it; nothing of another measurement."""
+    kind, style = kind_of(measured), pages.style
+    found = with_kind(pages.cohort.neighbours, kind) if kind is not None else []
+    if kind is None or not found:
+        return []
+    rows = [
+        (style.marked(pages.study_link(one.study), "small"), *(_links(pages, codes) for codes in one.nearest_by(kind)))
+        for one in found[:NEIGHBOURS_SHOWN]
+    ]
+    head = [pages.say(f"neighbours.{key}") for key in ("study", "with", "without")]
+    rest = (style.width - _CODE) / 2
+    story: list[Flowable] = [
+        Spacer(0, 6),
+        style.text(pages.say("neighbours.how", n=NEAREST), "caption"),
+        rows_table(style, head, rows, (_CODE, rest, rest), figures=()),
+    ]
+    if len(found) > len(rows):
+        story.append(style.text(pages.say("neighbours.rest", n=len(found) - len(rows)), "caption"))
+    return story
+
+
+def _links(pages: Pages, codes: Sequence[str]) -> Flowable:
+    return pages.style.marked(" \u00b7 ".join(map(pages.study_link, codes)) or NOTHING, "small")
 
 
 def _exemplar(pages: Pages, one: Exemplar, scale: ColourScale) -> list[Flowable]:
@@ -143,9 +177,15 @@ def _row(pages: Pages, one: CohortMeasurement, axis: Axis, level: float, *, with
 
 
 def against_in_words(words: Catalogue, against: str) -> str:
-    """``PatientSex = F`` as ``patient sex: F``; anything else as it is."""
+    """``PatientSex = F`` as ``patient sex: F``, a check and its quantity by their name; anything else as it is."""
+    feature, of, kind = against.partition(SHARED_OF)
+    if of:
+        return f"{against_in_words(words, feature)}{of}{against_in_words(words, kind)}"
     keyword, equals, value = against.partition(" = ")
-    return f"{words.name(keyword)}: {value}" if equals else against
+    if equals:
+        return f"{words.name(keyword)}: {value}"
+    check, _, quantity = against.replace(" ", "_").partition(",_")
+    return words.either(f"quantity.{check}.{quantity}", against)
 
 
 def chance(pages: Pages, q: float | None) -> str:

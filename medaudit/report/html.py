@@ -4,10 +4,11 @@ from base64 import b64encode
 from collections.abc import Iterable, Sequence
 from html import escape
 
+from medaudit.figures.neighbours import NEAREST, kind_of, with_kind
 from medaudit.figures.orientation import edge_letters
 from medaudit.figures.wording import NOTHING, sentences
 from medaudit.figures.words import shade_words
-from medaudit.records import Attribution, Finding, ImageAudit, RunRecord, StudyAudit
+from medaudit.records import Attribution, CohortFinding, Finding, ImageAudit, RunRecord, StudyAudit
 from medaudit.report.charts import Axis, axis_over
 from medaudit.report.cohort import GROUPED, Cohort
 from medaudit.report.contents import Figures
@@ -261,7 +262,7 @@ def _cohort_across(style: Style, cohort: Cohort) -> str:
         shown = f"<p class=soft>{_text(say('across.examples'))} {links}</p>" if links else ""
         body.append(
             f"<div class=panel><b>{_text(severity)}</b> {_text(one.claim)}<p class=soft>{_text(one.limits)}</p>"
-            f"<p>{_text(one.advice)}</p>{shown}</div>"
+            f"<p>{_text(one.advice)}</p>{shown}</div>{_cohort_neighbours(style, cohort, one)}"
         )
     rows = [
         [
@@ -277,6 +278,22 @@ def _cohort_across(style: Style, cohort: Cohort) -> str:
     ]
     keys = ("checks", "across.against", "checks.prompt", "across.studies", "checks.value", "across.q")
     return "".join(body) + (_rows([say(key) for key in keys], rows) if rows else "")
+
+
+def _cohort_neighbours(style: Style, cohort: Cohort, finding: CohortFinding) -> str:
+    """Of a group of studies that look alike, each with those nearest to it."""
+    kind, say = kind_of(finding.measurement), style.words.say
+    if kind is None:
+        return ""
+    rows = [
+        [
+            _link(one.study, cohort.documents),
+            *(" ".join(_link(code, cohort.documents) for code in codes) or NOTHING for codes in one.nearest_by(kind)),
+        ]
+        for one in with_kind(cohort.neighbours, kind)
+    ]
+    head = [say(f"neighbours.{key}") for key in ("study", "with", "without")]
+    return f"<p class=soft>{_text(say('neighbours.how', n=NEAREST))}</p>{_rows(head, rows)}" if rows else ""
 
 
 def _cohort_prompts(style: Style, cohort: Cohort) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from medaudit.figures.neighbours import Kind, Neighbours, commonest
 from medaudit.figures.orientation import edge_letters
 from medaudit.figures.spreadsheet import cell
 from medaudit.records import (
@@ -35,7 +36,8 @@ COLUMNS = (
 )  # fmt: skip
 """Of the CSV, one number a line.
 
-``row`` is score, margin to negated, margin to control, measurement, finding, across studies or corrected p.
+``row`` is score, margin to negated, margin to control, measurement, finding, across studies, corrected p or neighbour
+(a near study ``against`` this one).
 """
 
 _DIGITS = 7  # significant, as many as float32 has
@@ -103,6 +105,7 @@ def cohort_json(cohort: Cohort, layout: Layout) -> str:
         ],
         "findings": [_raised(cohort, kind) for kind in cohort.kinds],
         "across": _across(cohort.across),
+        "neighbours": _neighbours(cohort.neighbours),
         "groups": {
             "smallest": smallest,
             "score": "margin to control" if cohort.has_controls else "cosine",
@@ -157,6 +160,13 @@ def cohort_csv(cohort: Cohort) -> str:
         lines.append(("", "", "across studies", *names, short(row.value), "", ""))
         if row.q is not None:
             lines.append(("", "", "corrected p", *names, short(row.q), "", ""))
+    for study in cohort.neighbours:
+        for near in study.nearest:
+            values = (("cosine", short(near.cosine)), ("findings in common", len(near.kinds)))
+            lines += [
+                (study.study, "", "neighbour", "", "", "", "", what, near.study, value, "", "")
+                for what, value in values
+            ]
     return _csv(lines)
 
 
@@ -194,6 +204,33 @@ def _across(found: CohortAudit | None) -> Json | None:
                 "advice": one.advice,
             }
             for one in found.findings
+        ],
+    }
+
+
+def _neighbours(found: Sequence[Neighbours]) -> Json:
+    """Kinds of findings that two studies or more have, and of each study its own and those of the nearest, by place."""
+    kinds = commonest(found)
+    places = {kind: place for place, kind in enumerate(kinds)}
+
+    def in_places(one: frozenset[Kind]) -> list[int]:
+        return sorted(places[kind] for kind in one & places.keys())
+
+    return {
+        "kinds": [
+            {"check": check, "quantity": quantity, "prompt": prompt, "studies": count}
+            for (check, quantity, prompt), count in kinds.items()
+        ],
+        "studies": [
+            {
+                "study": one.study,
+                "kinds": in_places(one.kinds),
+                "nearest": [
+                    {"study": near.study, "cosine": short(near.cosine), "kinds": in_places(near.kinds)}
+                    for near in one.nearest
+                ],
+            }
+            for one in found
         ],
     }
 

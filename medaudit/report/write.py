@@ -11,6 +11,7 @@ from pathlib import Path
 from reportlab.platypus.doctemplate import LayoutError as PageError
 
 from medaudit.errors import MedauditError, UsageError
+from medaudit.figures.neighbours import kind_of, nearest_studies
 from medaudit.records.cohort import CohortAudit
 from medaudit.records.review import SignedReview
 from medaudit.report.cohort import Cohort, Exemplar, exclusions
@@ -30,10 +31,10 @@ REPORTS = "reports"
 """Folder of the reports inside the audit folder."""
 
 COHORT = "cohort"
+"""Name of the report of all studies, without its ending; no study's code is one word of lower-case letters."""
 
 ILLUSTRATED = 2
-"""Findings over all studies that are shown with pictures."""
-"""Name of the report of all studies, without its ending; no study's code is one word of lower-case letters."""
+"""Findings over all studies that are shown with pictures, and as many groups of studies that look alike."""
 
 
 class Format(StrEnum):
@@ -127,27 +128,31 @@ def read_cohort(store: AuditStore, folder: Path, form: Format = Format.PDF) -> C
 
     """
     studies, files, across = store.worklist(), store.files(), store.cohort_audit()
+    rows = store.cohort()
     return Cohort(
         run=store.run(),
         studies=studies,
-        rows=store.cohort(),
+        rows=rows,
         fates=Counter(file.fate for file in files),
         exclusions=exclusions(files),
         signed=_signed(store.folder),
         across=across,
         exemplars=_exemplars(store, across) if across is not None and form is Format.PDF else {},
+        neighbours=nearest_studies(rows, store.cohort_material()),
         documents=frozenset(one.study for one in studies if (folder / f"{one.study}.{form}").is_file()),
     )
 
 
 def _exemplars(store: AuditStore, across: CohortAudit) -> dict[tuple[str, str], tuple[Exemplar, ...]]:
-    """Of the weightiest findings that name a prompt, the first image of each study that shows it best."""
+    """Of the weightiest findings that name a prompt, the first image of each study that shows it best.
+
+    Groups of studies are counted for themselves: they weigh less, and pictures say most of them.
+    """
     found: dict[tuple[str, str], tuple[Exemplar, ...]] = {}
+    shown_of: Counter[bool] = Counter()
     for measured in (finding.measurement for finding in across.findings):
-        key = (measured.subject, measured.against)
-        if len(found) == ILLUSTRATED:
-            break
-        if not measured.subject or key in found:
+        key, is_group = (measured.subject, measured.against), kind_of(measured) is not None
+        if shown_of[is_group] == ILLUSTRATED or not measured.subject or key in found:
             continue
         images = [store.image(study, store.images(study)[0].image) for study in measured.examples]
         shown = tuple(
@@ -158,6 +163,7 @@ def _exemplars(store: AuditStore, across: CohortAudit) -> dict[tuple[str, str], 
         )
         if shown:  # a finding on how often a check was raised names no prompt
             found[key] = shown
+            shown_of[is_group] += 1
     return found
 
 

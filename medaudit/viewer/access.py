@@ -7,6 +7,7 @@ from typing import Any
 
 import streamlit as st
 
+from medaudit.figures.neighbours import Neighbours, nearest_studies
 from medaudit.records import CohortAudit, FileRecord, ImageAudit, Severity
 from medaudit.records.review import SignedReview
 from medaudit.store.audit_store import AuditStore
@@ -112,6 +113,12 @@ def cohort_rows(folder: str) -> CohortRows:
 def cohort_audit(folder: str) -> CohortAudit | None:
     """What was measured over all studies together, at most a minute old."""
     return open_store(folder).cohort_audit()
+
+
+@st.cache_resource(max_entries=2, ttl=_SLOW_SECONDS, show_spinner=False)
+def neighbours(folder: str) -> tuple[Neighbours, ...]:
+    """Of every study with a finding, those that look most alike to the model, at most a minute old."""
+    return nearest_studies(cohort_rows(folder), open_store(folder).cohort_material())
 
 
 @st.cache_resource(max_entries=8, ttl=_SLOW_SECONDS, show_spinner=False)

@@ -5,6 +5,7 @@ import streamlit as st
 from medaudit.figures.wording import NOTHING, count_of, number, words_of
 from medaudit.records import CohortAudit, CohortFinding, CohortMeasurement
 from medaudit.viewer import access, markup, state
+from medaudit.viewer.neighbours_view import show_neighbours
 
 _QUESTIONS = {
     "shortcut.difference": "Shortcuts: does the score go with something else?",
@@ -40,6 +41,7 @@ def show_across(folder: str) -> None:
             _show_examples(finding, place)
     if found.measurements:
         _show_comparisons(found)
+    show_neighbours(folder)
 
 
 def _show_examples(finding: CohortFinding, place: int) -> None:

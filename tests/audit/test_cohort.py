@@ -10,6 +10,7 @@ from medaudit.audit.cohort.erasure import at_least
 from medaudit.audit.cohort.judge import WORDINGS, judge_cohort
 from medaudit.audit.cohort.probe import held_out_scores
 from medaudit.audit.verdict import Threshold
+from medaudit.figures.neighbours import kind_of
 from medaudit.metrics.ranking import auc
 from medaudit.records import Prompt, PromptKind, Severity
 from medaudit.records.cohort import CohortFinding, CohortMeasurement, weightiest_first
@@ -276,6 +277,7 @@ def test_studies_that_fail_alike_and_look_alike_are_a_group_and_say_what_they_sh
     measured = one.measurement
     assert (measured.quantity, measured.subject) == ("closeness", AIR.text)
     assert measured.against == "negation, absolute margin"
+    assert kind_of(measured) == NEGATION
     assert measured.value > 0.6
     assert measured.ends[0] < measured.value < measured.ends[1]
     assert "Commoner among them than among the others: chest drain (+" in one.claim

@@ -13,7 +13,7 @@ from medaudit.audit.cohort.case import CohortCase, corrected
 from medaudit.audit.cohort.differences import features
 from medaudit.metrics.neighbours import Directions, closeness, directions
 from medaudit.metrics.shares import share_difference
-from medaudit.records.cohort import CohortMeasurement
+from medaudit.records.cohort import SHARED_OF, CohortMeasurement
 
 CHECK = "likeness"
 CLOSENESS = "closeness"
@@ -21,8 +21,6 @@ CLOSENESS = "closeness"
 SHARED = "shared"
 """Share of those studies with something, less that share of the others whose reports say the same."""
 
-WITH = " \u00b7 "
-"""Between what is shared and the kind of finding that the studies have."""
 _NAMED = 3
 
 
@@ -50,7 +48,7 @@ def what_they_share(one: CohortMeasurement, measured: Sequence[CohortMeasurement
         other
         for other in measured
         if (other.check, other.quantity, other.subject) == (CHECK, SHARED, one.subject)
-        and other.against.endswith(f"{WITH}{one.against}")
+        and other.against.endswith(f"{SHARED_OF}{one.against}")
     ]
     named = sorted((other for other in shared if other.value > 0 and _counts(other, level)), key=lambda it: -it.value)
     if not named:
@@ -61,7 +59,7 @@ def what_they_share(one: CohortMeasurement, measured: Sequence[CohortMeasurement
 
 def _said(one: CohortMeasurement) -> str:
     low, high = one.ends or (one.value, one.value)
-    name = one.against.partition(WITH)[0]
+    name = one.against.partition(SHARED_OF)[0]
     return f"{name} ({one.value:+.0%}, 95 % interval {low:+.0%} to {high:+.0%})"
 
 
@@ -124,7 +122,7 @@ def _shared(case: CohortCase, kind: tuple[str, str, str], found: Directions) -> 
             quantity=SHARED,
             value=one.value,
             subject=kind[2],
-            against=f"{feature.name}{WITH}{in_words(kind)}",
+            against=f"{feature.name}{SHARED_OF}{in_words(kind)}",
             count=one.members,
             others=one.others,
             ends=one.ends,
