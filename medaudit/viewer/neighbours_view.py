@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from medaudit.figures.neighbours import NEAREST, Kind, Neighbours, commonest, with_kind
+from medaudit.figures.neighbours import NEAREST, Kind, Neighbours, commonest, kind_of, with_kind
 from medaudit.figures.wording import NOTHING, count_of, words_of
 from medaudit.viewer import access, markup, state
 
@@ -10,9 +10,14 @@ _SHOWN = 10
 
 
 def show_neighbours(folder: str) -> None:
-    """A table of studies with a finding of one kind, and the way to one of them and to those nearest to it."""
-    found = access.neighbours(folder)
-    kinds = commonest(found)
+    """A table of studies with a finding of one kind, and the way to one of them and to those nearest to it.
+
+    Kinds of groups that were found come first, then the commonest.
+    """
+    found, across = access.neighbours(folder), access.cohort_audit(folder)
+    groups = [kind_of(one.measurement) for one in across.findings] if across is not None else []
+    common = commonest(found)
+    kinds = dict.fromkeys([*(kind for kind in groups if kind in common), *common])
     if not kinds:
         return
     st.html(markup.section("Nearest studies"))

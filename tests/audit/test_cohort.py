@@ -252,6 +252,22 @@ def test_a_fill_of_lines_that_goes_with_the_finding_is_not_named_by_the_device_t
     assert [one.measurement.quantity for one in found(case, "erasure")] in ([], ["foremost"])
 
 
+def test_where_lines_were_filled_in_few_studies_without_the_device_the_claim_names_it():
+    """A model that sees the finding by the drain alone: no side without drains is large enough to compare."""
+    key = ("regions", "permutation_p", AIR.text, "bright thin lines")
+
+    def seen(case):
+        drain = of(case, "chest drain") == 1
+        few = drain | (np.cumsum(~drain) <= 6)
+        return {key: np.where(few, stops(drain, 0.7), np.nan)}
+
+    (one,) = found(cohort(measured=seen), "erasure")
+    assert one.measurement.quantity == "foremost"
+    assert "Reports tell of chest drain in" in one.claim
+    (other,) = found(cohort(measured=lambda _: {key: stops(np.arange(STUDIES) % 2 == 0, 0.7)}), "erasure")
+    assert "No device is told of in most" in other.claim
+
+
 NEGATION = ("negation", "absolute_margin", AIR.text)
 
 

@@ -89,6 +89,30 @@ def _by_device(case: CohortCase, prompt: Prompt, values: Values) -> Iterator[Coh
             )
 
 
+def what_reports_tell(case: CohortCase, one: CohortMeasurement) -> str:
+    """A sentence on what most reports tell of where the fill of lines changes the score; '' for any other measurement.
+
+    It has no test: a model that sees a finding by its device alone leaves few studies without the device to hold it
+    against, and then :func:`by_device` compares none.
+    """
+    if (one.check, one.quantity, one.against) != (CHECK, FOREMOST, Area.DEVICE.value):
+        return ""
+    values = case.measured[REGIONS, PERMUTATION_P, one.subject, one.against]
+    asked, changed = ~np.isnan(values), _foremost(values)
+    told = [
+        (int((feature.has & changed).sum()), int((feature.has & asked & ~changed).sum()), feature.name)
+        for feature in observed(case, REPORT)
+    ]
+    if not told:
+        return ""
+    often, seldom, name = max(told)
+    here, rest = int(changed.sum()), int((asked & ~changed).sum())
+    if 2 * often <= here or often * rest <= seldom * here:
+        return " No device is told of in most of the reports of these studies."
+    those = f"{often} of the {here} studies in which it does, and in {seldom} of the other {rest}"
+    return f" Reports tell of {name} in {those}."
+
+
 def _foremost(p: Values) -> NDArray[np.bool_]:
     return p <= _CHANCE + 1e-9
 

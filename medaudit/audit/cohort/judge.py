@@ -186,7 +186,8 @@ def judge_cohort(case: CohortCase, thresholds: Mapping[str, Threshold]) -> Cohor
             continue
         if wording.beyond(one.value, threshold.limit):
             words = {**asdict(one), "limit": threshold.limit}
-            claim = wording.claim.format(**words) + likeness.what_they_share(one, measurements, case.level)
+            claim = wording.claim.format(**words)
+            claim += erasure.what_reports_tell(case, one) + likeness.what_they_share(one, measurements, case.level)
             advice = wording.advice.format(**words)
             findings.append(CohortFinding(one, threshold.limit, threshold.severity, claim, wording.limits, advice))
     return CohortAudit(len(case.studies), case.level, measurements, weightiest_first(findings), _notes(case))
