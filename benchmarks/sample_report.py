@@ -1,7 +1,7 @@
 """The committed sample in reports/sample: one study and the cohort, made from the frozen audit beside them.
 
     python benchmarks/sample_report.py                        # make both PDFs again
-    python benchmarks/sample_report.py --audit demo-audit     # freeze another audit first, e.g. that of `medaudit demo`
+    python benchmarks/sample_report.py --audit audit          # freeze another audit first; docs/reports.md says which
 
 The frozen audit holds what both PDFs are made from and no more: the rows of all studies, the arrays of one.
 """

@@ -20,6 +20,7 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 30.0, 6.0, 25.0, 23.0  # points around the plot, 
 _LETTER_WIDTH = 0.62  # of a letter's height, a little more than most need in bold
 _CLEAR = 1.5  # points between a line and its name
 _ENOUGH = 9.0  # points to all other lines; further away is no better
+_STEEP = 0.1  # points of room that a point of its line's own rise costs a name: it reads best on a flat stretch
 _PLACES = 25  # along a line, at which its name is tried
 _STEPS = (1, 2, 5, 10)  # times a power of ten, between ticks
 _MOST_TICKS = 5
@@ -217,7 +218,7 @@ def _places(lines: Mapping[str, NDArray[np.float64]], names: Mapping[str, str], 
             own = heights.pop(name)
             for bottom in (own.max() + _CLEAR, own.min() - _CLEAR - LETTERS):
                 box = np.array([left, bottom, left + wide, bottom + LETTERS])
-                room = min([_ENOUGH, *(_apart(box, line) for line in heights.values())])
+                room = min([_ENOUGH, *(_apart(box, line) for line in heights.values())]) - _STEEP * np.ptp(own)
                 if bottom < 0 or bottom + LETTERS > size[1] or any(_overlap(box, other) for other in taken):
                     room -= 100
                 if room > best:

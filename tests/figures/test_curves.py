@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from medaudit.figures.curves import ENGLISH, LETTERS, LINES, Colours, CosineAxis, Ink, curve_chart, svg
@@ -21,6 +21,7 @@ def curve(*lines, walk=Walk.INSERTION):
 
 
 RISING = curve(*(0.1 + 0.3 * np.array(SHARE) ** power for power in (0.3, 1, 1.6, 0.7)))
+MODEST = settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 LINE = st.lists(st.floats(-1, 1), min_size=11, max_size=11)
 
 
@@ -32,6 +33,7 @@ def names(chart):
     return {label.text: label for label in chart.labels if label.bare}
 
 
+@MODEST
 @given(st.lists(st.builds(curve, LINE, LINE, LINE, LINE), max_size=3))
 def test_an_axis_holds_every_line_between_few_round_ticks(found):
     axis = CosineAxis.over(found)
@@ -48,6 +50,7 @@ def test_what_hardly_moves_looks_flat():
     assert max(heights) - min(heights) < 1
 
 
+@MODEST
 @given(st.builds(curve, LINE, LINE, LINE, LINE))
 def test_no_two_names_lie_on_each_other_and_none_leaves_the_chart(one):
     labels = list(names(chart_of(one)).values())
