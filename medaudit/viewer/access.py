@@ -25,7 +25,7 @@ _FRESH_SECONDS = 5
 _SLOW_SECONDS = 60
 
 IMAGES_KEPT = 8
-"""Images that a server holds in memory, over all its sessions; with them what their browsers got."""
+"""Images that a server holds in memory for all its sessions, beside those that a window shows."""
 
 
 @dataclass(frozen=True, slots=True)
