@@ -17,7 +17,7 @@ floor: g = beta, and no network has to be run. What is left of the idea is f. Di
 
 d the distance and cos the cosine of the embeddings: for one pair, M2IB at a beta of its own. The floor, and the
 form of f, which we could not read, are ours. Their clip of the gradient's norm at 1 is left out: without the network
-it has nothing to act on (on phantom-clip alpha's gradient never exceeds 0.003).
+it has nothing to act on (in four phantoms, on either side, alpha's gradient never exceeds 0.04).
 """
 
 import math
