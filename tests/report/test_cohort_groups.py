@@ -76,7 +76,7 @@ def test_names_are_in_the_language_of_the_report(cohort):
     assert against_in_words(words, "negation, absolute margin") == "Verneinung, Abstand (Betrag)"
     assert against_in_words(words, "chest drain \u00b7 negation, absolute margin").startswith("chest drain \u00b7 Vern")
     text = cohort_html(cohort, Layout(language="de"))
-    assert "Am nächsten, mit ihr" in text
+    assert "Nächste, auch mit der Auffälligkeit" in text
 
 
 def test_html_names_the_nearest_of_every_study(cohort):
