@@ -111,7 +111,7 @@ ENGLISH = ChartWords(
     shares={Walk.INSERTION: "share of the picture shown (%)", Walk.DELETION: "share of the picture hidden (%)"},
     cosine="cosine similarity",
     names={"own": "map", "random": "random", "constant": "constant", "centre": "centre"},
-    areas="Area under the curve: {values}.",
+    areas="Area: {values}.",
     alternative="{walk}: {cosine} against {share}. {areas}",
     number=number,
 )
@@ -119,7 +119,8 @@ ENGLISH = ChartWords(
 HOW_TO_READ = (
     "The most relevant parts of the picture come first: shown over its blur (insertion), or hidden by it (deletion). "
     "Where a map tells what the similarity rests on, its line rises sooner, and falls sooner, than those of maps that "
-    "know nothing: random (mean of three), constant, centre. The upright axis is common to all prompts of this image."
+    "know nothing: random (mean of three), constant, centre. The upright axis is common to all prompts of this image; "
+    "areas are those under the lines."
 )
 """What stands below the two charts of a prompt."""
 

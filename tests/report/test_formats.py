@@ -107,7 +107,7 @@ def test_html_draws_the_curves_of_what_the_model_sees(build):
     text = "".join(parsed.text)
     assert parsed.tags.count("svg") == _parsed(study_html(build.run, build.study(), Layout())).tags.count("svg") + 2
     assert text.count("no higher than its negation") == 2  # the two other findings of the image
-    assert f"Area under the curve: map {image.curves[0].areas['own']:.3f}; random" in text
+    assert f"Area: map {image.curves[0].areas['own']:.3f}; random" in text
     assert "Insertion" not in "".join(_parsed(study_html(build.run, build.study(), Layout())).text)
 
 

@@ -67,6 +67,7 @@ _DOCUMENTS = [(case, "A4", "en") for case in _CASES] + [
     ("long", "Letter", "en"),
     ("plain", "A4", "de"),
     ("several", "Letter", "de"),
+    ("curves", "Letter", "de"),
 ]
 
 

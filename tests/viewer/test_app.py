@@ -99,7 +99,7 @@ def test_study_page_says_what_it_must(start, audit_folder, known):
         "What this does not show",
         "nats per word, common to all prompts of this image",
         "data:image/svg+xml;base64,",
-        "Insertion. Area under the curve: map 0.2",
+        "Insertion. Area: map 0.2",
         "R at the left, L at the right",
         "Dashed: what the model saw.",
         "<b>About this model</b> Trained on frontal radiographs of adults only.</p>",

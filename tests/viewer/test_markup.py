@@ -174,7 +174,7 @@ def test_curves_are_two_pictures_that_say_what_they_show(image):
     assert [alternative.partition(":")[0] for _, alternative in pictures] == ["Insertion", "Deletion"]
     for data, alternative in pictures:
         assert b64decode(data).decode().startswith("<svg")
-        assert "Area under the curve: map 0.2" in alternative
+        assert "Area: map 0.2" in alternative
     assert HOW_TO_READ in Tree(shown).text
 
 
