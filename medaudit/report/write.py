@@ -15,9 +15,10 @@ from medaudit.figures.neighbours import kind_of, nearest_studies
 from medaudit.records.cohort import CohortAudit
 from medaudit.records.review import SignedReview
 from medaudit.report.cohort import Cohort, Exemplar, exclusions
+from medaudit.report.cohort_html import cohort_html
 from medaudit.report.cohort_pdf import cohort_pdf
 from medaudit.report.fhir import study_fhir
-from medaudit.report.html import cohort_html, study_html
+from medaudit.report.html import study_html
 from medaudit.report.layout import Layout, find_layout, with_logo
 from medaudit.report.plain import cohort_csv, cohort_json, study_csv, study_json
 from medaudit.report.study_pdf import study_pdf

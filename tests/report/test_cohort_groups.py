@@ -14,8 +14,8 @@ import pytest
 from medaudit.records import CohortAudit, CohortFinding, CohortMeasurement, Severity
 from medaudit.report.catalogue import find_catalogue
 from medaudit.report.cohort_across import NEIGHBOURS_SHOWN, against_in_words
+from medaudit.report.cohort_html import cohort_html
 from medaudit.report.cohort_pdf import cohort_pdf
-from medaudit.report.html import cohort_html
 from medaudit.report.layout import Layout
 from medaudit.report.plain import cohort_csv, cohort_json
 from medaudit.report.write import read_cohort

@@ -11,7 +11,8 @@ import jsonschema
 import pytest
 
 from medaudit.records import Walk
-from medaudit.report.html import cohort_html, study_html
+from medaudit.report.cohort_html import cohort_html
+from medaudit.report.html import study_html
 from medaudit.report.layout import Layout
 from medaudit.report.plain import COLUMNS, cohort_csv, cohort_json, study_csv, study_json
 from medaudit.report.write import COHORT, Format, read_cohort, write_reports
