@@ -17,6 +17,9 @@ from medaudit.phantom.vendors import VENDORS, Vendor
 PREVALENCE: Final = 0.15
 """How often each finding is drawn, independently of all others: one study in three has none."""
 
+DRAWN_MM: Final = {**SIZES_MM, FindingKind.NODULE: (12, 30)}
+"""Sizes of the findings that are drawn. A nodule of less than a centimetre no reader would report from a radiograph."""
+
 OLD_AGE: Final = 65
 _SUPINE_SHARE: Final = 0.35
 _BILATERAL_EFFUSION: Final = 0.2
@@ -128,7 +131,7 @@ def _findings(chance: _Chance) -> tuple[FindingSpec, ...]:
         if kind is FindingKind.EFFUSION and rng.random() < _BILATERAL_EFFUSION:
             sides = list(_SIDES)
         for one in sides:
-            size = round(float(rng.uniform(*SIZES_MM[kind])), 1)
+            size = round(float(rng.uniform(*DRAWN_MM[kind])), 1)
             found.append(FindingSpec(kind, one, zone, size, int(rng.integers(0, 2**31))))
     return tuple(found)
 

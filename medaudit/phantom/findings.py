@@ -12,6 +12,9 @@ import numpy as np
 from medaudit.phantom.grid import Box, Mask, Plane, Point, chord, smoothstep, spread
 from medaudit.phantom.torso import Torso, above_dome, heart_path
 
+_CALCIFIED_MM: Final = 18
+"""Nodules below this hold calcium, as old granulomas do: a radiograph hardly shows a small one without."""
+_CALCIUM: Final = 1.6  # approximate: what a calcified nodule attenuates beyond lung, over what soft tissue does
 _SEEN_CM: Final = 0.3  # less lung than this along the beam shows no finding: the mask leaves it out
 
 
@@ -141,8 +144,9 @@ def _place(spec: FindingSpec, torso: Torso, rng: np.random.Generator, margin: fl
 
 
 def _round(spec: FindingSpec, torso: Torso, lung: Plane, rng: np.random.Generator) -> Change:
-    """Nodule or mass: a ball with a lobed outline, as dense as tissue."""
+    """Nodule or mass: a ball with a lobed outline, as dense as tissue; a small nodule is calcified."""
     radius = spec.size_mm / 20
+    depth = 2 * radius * (_CALCIUM if spec.size_mm < _CALCIFIED_MM else 1)
     centre = _place(spec, torso, rng, 0.7 * radius)
     reach = 1.35 * radius
     box = torso.field.grid.box((centre[0] - reach, centre[0] + reach), (centre[1] - reach, centre[1] + reach))
@@ -154,7 +158,7 @@ def _round(spec: FindingSpec, torso: Torso, lung: Plane, rng: np.random.Generato
         phase = np.float32(rng.uniform(0, 2 * math.pi))
         outline += np.float32(rough * rng.normal() / math.sqrt(lobes)) * np.cos(lobes * angle + phase)
     squared = (dx * dx + dy * dy) / (np.float32(radius) * np.clip(outline, 0.75, 1.3)) ** 2
-    solid = np.minimum(chord(squared, 2 * radius), np.float32(0.95) * lung[box])
+    solid = np.minimum(chord(squared, depth), np.float32(0.95) * lung[box])
     return Change(box, solid, np.zeros_like(solid), (squared < 1) & (lung[box] > _SEEN_CM))
 
 

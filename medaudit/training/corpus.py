@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medaudit.errors import UsageError
-from medaudit.phantom.cohort import draw_study, features_of
-from medaudit.phantom.findings import SIZES_MM, FindingKind, FindingSpec, Side, Zone
+from medaudit.phantom.cohort import DRAWN_MM, draw_study, features_of
+from medaudit.phantom.findings import FindingKind, FindingSpec, Side, Zone
 from medaudit.phantom.grid import Mask
 from medaudit.phantom.shortcuts import Shortcut, parse_shortcut
 from medaudit.phantom.study import Phantom, StudySpec, render
@@ -257,7 +257,7 @@ def _crowd(rng: np.random.Generator) -> Iterator[FindingSpec]:
     for kind, most in CROWDED.items():
         for place in rng.permutation(len(zones))[: rng.integers(most + 1)]:
             side, zone = zones[place]
-            size = round(float(rng.uniform(*SIZES_MM[kind])), 1)
+            size = round(float(rng.uniform(*DRAWN_MM[kind])), 1)
             yield FindingSpec(kind, side, zone, size, int(rng.integers(0, 2**31)))
 
 
