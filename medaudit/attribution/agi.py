@@ -12,9 +12,10 @@ whatever the scale of the softmax, so
 
 and the map is the mean of A_n over the negatives: to first order the fall of the asked similarity, averaged over the
 ways; what it misses is reported. Ours: the cosine in the place of the class's softmax output, the mean in the place of
-the sum, and a fixed number of steps. The paper stops where the false class wins; of two cosines the other may be the
-greater from the start, and then there would be no way to walk. The authors' public code takes every step from the image
-again, so it never goes further than one; here the way is walked. Pixels are not clipped, as in :mod:`.mfaba`.
+the sum, and a fixed number of steps. Theirs stops where the false class wins; of two cosines the other may be the
+greater from the start, and then there would be no way to walk. We could read the authors' code and summaries of the
+paper, not its equations. That code takes every step from the image again, so it never goes further than one; here the
+way is walked. Pixels are not clipped, as in :mod:`.mfaba`.
 """
 
 from dataclasses import dataclass
