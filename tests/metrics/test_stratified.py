@@ -37,6 +37,21 @@ def test_normal_and_drawn_p_agree(monkeypatch):
     assert normal.effect == drawn.effect
 
 
+@pytest.mark.parametrize("shift", [0.0, 0.5])
+def test_drawing_ends_where_p_is_large_and_says_about_the_same(shift, monkeypatch):
+    draw = np.random.default_rng(2)
+    member = np.arange(40) < 12
+    scores = draw.normal(size=40) + shift * member
+    soon = stratified_difference(scores, member, [0] * 40).p
+    monkeypatch.setattr(stratified, "ENOUGH", stratified.DRAWS)
+    assert soon == pytest.approx(stratified_difference(scores, member, [0] * 40).p, rel=0.15)
+
+
+def test_what_is_rare_takes_every_draw():
+    scores = np.concatenate([np.zeros(15), np.ones(15) * 9]) + np.random.default_rng(0).normal(size=30)
+    assert stratified_difference(scores, scores > 5, [0] * 30).p == pytest.approx(1 / (1 + stratified.DRAWS))
+
+
 def test_what_differs_between_strata_alone_is_no_difference():
     """Members are common where scores are high anyway: compared among their like, nothing is left."""
     draw = np.random.default_rng(1)
