@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 FEW: Final = 20
 """Members (or others) below which deals are drawn instead of the normal distribution."""
 DRAWS: Final = 99_999
-ENOUGH: Final = 50
+ENOUGH: Final = 200
 """So many draws beyond the observed value settle that it is nothing unusual."""
 _AT_ONCE: Final = 2000
 _REPLICATES: Final = 1000

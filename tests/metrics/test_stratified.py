@@ -44,7 +44,7 @@ def test_drawing_ends_where_p_is_large_and_says_about_the_same(shift, monkeypatc
     scores = draw.normal(size=40) + shift * member
     soon = stratified_difference(scores, member, [0] * 40).p
     monkeypatch.setattr(stratified, "ENOUGH", stratified.DRAWS)
-    assert soon == pytest.approx(stratified_difference(scores, member, [0] * 40).p, rel=0.15)
+    assert soon == pytest.approx(stratified_difference(scores, member, [0] * 40).p, rel=0.2)
 
 
 def test_what_is_rare_takes_every_draw():
