@@ -5,7 +5,7 @@ Run: python benchmarks/phantom_card.py MODEL_FOLDER FIGURES_JSON
 
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,8 +35,9 @@ how well it knows phantoms says nothing about any other model or any patient.
 
 ## How it was trained
 
-`medaudit phantom train --out {name} --work work{options}` (medaudit {version}, one thread;
-`recipe.json` has every number).
+{commands}
+
+(medaudit {version}; `recipe.json` has every number.)
 
 - **Data**: {studies} studies of cohort seed {seed}, none of them among those measured below.
 - **Loss**: every image against {sentences} sentences a step whose truth the phantom knows (negations, sides, zones,
@@ -47,7 +48,7 @@ how well it knows phantoms says nothing about any other model or any patient.
 - **Draw**: a study with n findings and devices is drawn with a weight of (1 + n) squared; every finding and device is
   spoken of alike often.
 - {steps} steps of {batch} images, AdamW, {learning_rate:g} falling to 0 as a cosine, bfloat16 products.
-
+{later}
 Without the patch loss before the last block and without the whitened start, the pooled embedding had learnt nothing
 of the images after 250 steps and more. With sentences drawn evenly instead of findings, and absence weighed evenly over
 the image, 3,200 steps had not taught it tubes and lines (AUC .54 and .50).
@@ -61,7 +62,35 @@ SHORTCUT = """
 **Its data had a planted shortcut**, `{shortcuts}`, so that an audit has something to find: it reads the drain for the
 pneumothorax.{treated} Nobody outlined the finding itself for it. Never use it for anything but that.
 """
+LATER = """\
+- **Then** {steps} steps more, from {learning_rate:g}, on {studies} studies of seed {seed}, none of them measured either.
+  In {crowded:.0%} of these nodules and masses lie in several zones at once, and sentences about them are drawn more
+  often: of ordinary studies one in seven has a nodule, in one or two of 196 patches.
+"""
 TREATED = """ Where the drain is, the pneumothorax is told but no longer to be seen: the drain has let it out."""
+
+
+def commands(recipe: Mapping[str, Any], name: str) -> Iterator[str]:
+    """What has to be called, one line a stage."""
+    start, corpus = recipe.get("start"), recipe["corpus"]
+    if start:
+        yield from commands(start, "first")
+    options = [f"--steps {recipe['steps']}"]
+    if start:
+        options += [
+            f"--start first --studies {corpus['studies']} --seed {corpus['seed']} --crowded {corpus['crowded']}"
+        ]
+    options += [f"--shortcut {one}" for one in corpus["shortcuts"]] + ["--treated"] * corpus["treated"]
+    yield f"    medaudit phantom train --out {name} --work work-{name} {' '.join(options)}"
+
+
+def numbers(recipe: Mapping[str, Any]) -> dict[str, Any]:
+    """Every number of a recipe under its own name."""
+    return {
+        key: value
+        for key, value in {**recipe, **recipe["architecture"], **recipe["corpus"]}.items()
+        if not isinstance(value, dict)
+    }
 
 
 def table(head: Sequence[str], rows: Iterator[Sequence[str]] | Sequence[Sequence[str]]) -> str:
@@ -126,22 +155,18 @@ def main() -> int:
     figures = json.loads(figures_file.read_text(encoding="utf-8"))
     recipe = made["recipe"]
     corpus, shortcuts = recipe["corpus"], recipe["corpus"]["shortcuts"]
+    first = recipe.get("start") or recipe
     text = SAID.format(
         name=folder.name,
         version=made["medaudit"],
         shortcut=SHORTCUT.format(shortcuts=", ".join(shortcuts), treated=TREATED if corpus["treated"] else "")
         if shortcuts
         else "",
-        options=f" --steps {recipe['steps']}"
-        + "".join(f" --shortcut {one}" for one in shortcuts)
-        + (" --treated" if corpus["treated"] else ""),
+        commands="\n".join(commands(recipe, folder.name)),
+        later=LATER.format(**numbers(recipe)) if recipe.get("start") else "",
         measured=figures["studies"],
         measured_seed=figures["seed"],
-        **{
-            key: value
-            for key, value in (recipe | recipe["architecture"] | corpus).items()
-            if not isinstance(value, dict)
-        },
+        **numbers(first),
     )
     (folder / "README.md").write_text("\n".join([text, *measured(figures)]), encoding="utf-8")
     return 0
