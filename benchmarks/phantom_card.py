@@ -63,7 +63,7 @@ SHORTCUT = """
 pneumothorax.{treated} Nobody outlined the finding itself for it. Never use it for anything but that.
 """
 LATER = """\
-- **Then** {steps} steps more, from {learning_rate:g}, on {studies} studies of seed {seed}, none of them measured either.
+- **Then** {steps} steps more, from {learning_rate:g}, on {studies} studies of seed {seed}, none of them measured.
   In {crowded:.0%} of these nodules and masses lie in several zones at once, and sentences about them are drawn more
   often: of ordinary studies one in seven has a nodule, in one or two of 196 patches.
 """
