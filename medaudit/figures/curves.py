@@ -212,30 +212,35 @@ def _places(lines: Mapping[str, NDArray[np.float64]], names: Mapping[str, str], 
     taken: list[NDArray[np.float64]] = []
     for name in lines:
         wide = len(names[name]) * LETTERS * _LETTER_WIDTH
-        best, chosen = -math.inf, np.zeros(4)
-        for left in np.linspace(2, size[0] - wide - 2, _PLACES):
-            across = np.linspace(left, left + wide, 9)
-            heights = {other: np.interp(across, *line.T) for other, line in lines.items()}
-            own = heights.pop(name)
-            for bottom in (own.max() + _CLEAR, own.min() - _CLEAR - LETTERS):
-                box = np.array([left, bottom, left + wide, bottom + LETTERS])
-                room = min([_ENOUGH, *(_apart(box, line) for line in heights.values())]) - _STEEP * np.ptp(own)
-                if bottom < 0 or bottom + LETTERS > size[1] or any(_overlap(box, other) for other in taken):
-                    room -= 100
-                if room > best:
-                    best, chosen = room, box
+        lefts = np.linspace(2, size[0] - wide - 2, _PLACES)
+        across = np.linspace(lefts, lefts + wide, 9, axis=1)  # (places, 9)
+        heights = {other: np.interp(across, *line.T) for other, line in lines.items()}
+        own = heights.pop(name)
+        bottoms = np.stack([own.max(1) + _CLEAR, own.min(1) - _CLEAR - LETTERS], axis=1)  # (places, 2)
+        lefts = np.broadcast_to(lefts[:, None], bottoms.shape)
+        boxes = np.stack([lefts, bottoms, lefts + wide, bottoms + LETTERS], axis=-1)
+        room = np.full(bottoms.shape, float(_ENOUGH))
+        for line in heights.values():
+            room = np.minimum(room, _apart(boxes, line[:, None]))
+        blocked = (bottoms < 0) | (bottoms + LETTERS > size[1])
+        for other in taken:
+            blocked |= _overlap(boxes, other)
+        room = room - _STEEP * np.ptp(own, axis=1)[:, None] - 100 * blocked
+        chosen = boxes.reshape(-1, 4)[int(np.argmax(room))]
         taken.append(chosen)
         found[name] = (float(chosen[0]), float(chosen[1]) + LETTERS * 0.2)
     return found
 
 
-def _apart(box: NDArray[np.float64], heights: NDArray[np.float64]) -> float:
-    """Points between a box (left, bottom, right, top) and a line's heights over it; 0 where the line meets it."""
-    return float(np.maximum(np.maximum(box[1] - heights, heights - box[3]), 0).min())
+def _apart(boxes: NDArray[np.float64], heights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Points between boxes (..., left bottom right top) and a line's heights (..., n) over them; 0 where they meet."""
+    bottom, top = boxes[..., 1, None], boxes[..., 3, None]
+    apart: NDArray[np.float64] = np.maximum(np.maximum(bottom - heights, heights - top), 0).min(axis=-1)
+    return apart
 
 
-def _overlap(one: NDArray[np.float64], other: NDArray[np.float64]) -> bool:
-    return bool((one[:2] < other[2:] + 1).all() and (other[:2] < one[2:] + 1).all())
+def _overlap(boxes: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.bool_]:
+    return np.asarray((boxes[..., :2] < other[2:] + 1).all(-1) & (other[:2] < boxes[..., 2:] + 1).all(-1))
 
 
 @dataclass(frozen=True, slots=True)
