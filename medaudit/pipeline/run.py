@@ -18,8 +18,7 @@ from typing import Protocol
 import torch
 
 from medaudit.attribution.registry import build_method
-from medaudit.audit.case import Depth, Load, Questions
-from medaudit.audit.judge import cost
+from medaudit.audit.case import Questions
 from medaudit.dicom.examine import digest_of
 from medaudit.dicom.instance import Conflict
 from medaudit.dicom.manifest import find_manifest, read_manifest
@@ -35,9 +34,10 @@ from medaudit.models.sanity import examined
 from medaudit.pipeline.audit_cohort import audit_cohort, thresholds_of
 from medaudit.pipeline.audit_study import Bench, audit_study
 from medaudit.pipeline.choose import Choice, choose
+from medaudit.pipeline.estimate import estimate
 from medaudit.pipeline.load import Pipeline
 from medaudit.pipeline.text import Sentences
-from medaudit.records import CohortAudit, FileFate, FileRecord, Prompt, PromptKind, RunRecord
+from medaudit.records import CohortAudit, FileFate, FileRecord, Prompt, RunRecord
 from medaudit.store.audit_store import AuditStore
 
 # What a result depends on; written into every run.
@@ -47,8 +47,6 @@ KEY_FILE = "pseudonym.key"
 MANIFEST = "manifest"
 REPORT_TEXT = "report text"
 DIGITS = 16
-# Seconds of checks from which an estimate is told.
-WORTH_TELLING = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,8 +230,8 @@ def _audit_all(
     store.save_files(_first_ledger(inventory, plans, waiting, bench))
     already = sum(code in finished for code, _, _ in plans)
     pictures = sum(len(choice.images) for _, _, choice in waiting[: request.limit]) * len(bench.views)
-    if estimate := _estimate(bench, pictures):
-        observer.estimated(estimate)
+    if told := estimate(bench, pictures):
+        observer.estimated(told)
     observer.planned(len(waiting) + already, already)
     audited: list[str] = []
     failed: list[str] = []
@@ -263,29 +261,6 @@ def _audit_all(
         cohort=cohort,
         contradictions=tuple(_contradiction(conflict, bench) for conflict in inventory.conflicts),
         fates=dict(Counter(file.fate.value for file in ledger)),
-    )
-
-
-def _estimate(bench: Bench, pictures: int) -> str:
-    """What the checks cost beside the maps, from one pass that is timed here; '' where that is little."""
-    findings = sum(prompt.kind is PromptKind.FINDING for prompt in bench.prompts)
-    depth = Depth(bench.spec.checks)
-    price = cost(Load(findings, depth, len(bench.questions.sides)))
-    if not pictures or not (price.passes or price.maps):
-        return ""
-    model = bench.model
-    blank = torch.zeros(1, 3, *model.preprocessing.input_size, device=model.device)
-    with torch.no_grad():
-        model.vision.encode(blank)  # the first pass is slower than all others
-        began = time.perf_counter()
-        float(model.vision.encode(blank).sum())
-    seconds = price.passes * pictures * (time.perf_counter() - began)
-    if seconds < WORTH_TELLING and not price.maps:
-        return ""
-    maps = f" and {price.maps} more maps beside the {len(bench.prompts)} that are asked for" if price.maps else ""
-    return (
-        f"checks ({depth}): about {price.passes} passes of the image tower{maps} a picture; "
-        f"the passes take about {seconds / 60:.1f} minutes for {pictures} pictures on this machine"
     )
 
 

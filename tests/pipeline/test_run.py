@@ -111,7 +111,7 @@ def test_deep_checks_reach_the_store_and_their_cost_is_told_before(
     request, observer = request_for(source=tmp_path / "one", pipeline=load_pipeline(str(pipeline_file))), Quiet()
     summary = run_audit(request, observer)
     (told,) = observer.told
-    assert "checks (full): about" in told
+    assert "checks (full): up to" in told
     assert "18 more maps beside the 5 that are asked for" in told
     with AuditStore.open(request.folder) as store:
         (image,) = store.study(summary.audited[0]).images

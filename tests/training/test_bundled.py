@@ -86,13 +86,14 @@ def test_the_code_still_holds_its_recipe_and_its_tokenizer(folder):
 
 def test_it_knows_studies_that_it_was_not_taught_on(scores_of):
     specs = [draw_study(HELD_OUT, index) for index in range(120)]
-    kinds = [kind for kind in FindingKind if kind is not FindingKind.NODULE]
+    kinds = list(FindingKind)
     asked = [f"a chest radiograph showing {kind}" for kind in kinds]
     denied = [f"a chest radiograph without {kind}" for kind in kinds]
     scores = scores_of("phantom-clip", specs, asked + denied)
     truth = np.array([[any(one.kind is kind for one in spec.findings) for kind in kinds] for spec in specs])
     found = [auc(scores[:, column], truth[:, column]) for column in range(len(kinds))]
-    assert np.mean(found) > 0.9
+    assert np.mean(found) > 0.94
+    assert min(found) > 0.75  # small nodules are hard to see
     in_order = (scores[:, len(kinds) :] > scores[:, : len(kinds)])[~truth]
     assert in_order.mean() > 0.85
 
