@@ -107,7 +107,7 @@ class CountedMethod:
 
 
 def write_words(folder: Path, sentences: Sequence[str]) -> None:
-    """Write a tokenizer that knows the words of some sentences, so that no two of them are the same to a model."""
+    """Give a model a tokenizer that knows the words of some sentences, so that no two of them are the same to it."""
     words = dict.fromkeys(word for sentence in sentences for word in sentence.split())
     vocabulary = {word: index for index, word in enumerate(("<s>", "</s>", "<unk>", "<pad>", *words))}
     tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))  # noqa: S106 - a token, no password
@@ -116,6 +116,11 @@ def write_words(folder: Path, sentences: Sequence[str]) -> None:
         single="<s> $A </s>", special_tokens=[("<s>", 0), ("</s>", 1)]
     )
     tokenizer.save(str(folder / "tokenizer.json"))
+    # The model pools at the end token of its configuration: another one's end would give every sentence one embedding.
+    config = folder / "config.json"
+    said = json.loads(config.read_text(encoding="utf-8"))
+    said["text_config"] |= {"bos_token_id": 0, "eos_token_id": 1, "pad_token_id": 3}
+    config.write_text(json.dumps(said), encoding="utf-8")
 
 
 def pictures(model: VisionLanguageModel, studies: int, seed: int) -> list[tuple[ModelInput, Any]]:
