@@ -12,7 +12,7 @@ from torch import Tensor
 
 from medaudit.attribution.m2ib import resolve_block
 from medaudit.attribution.method import Draw, MethodInfo, Noise
-from medaudit.errors import AttributionError
+from medaudit.errors import AttributionError, ModelError
 from medaudit.imaging.preprocess import ModelInput
 from medaudit.models.interface import Hidden, TokenizedPrompt, Tower, VisionLanguageModel
 from medaudit.records import Attribution, Prompt, Quantity, RelevanceMap, SolverTrace, TokenRelevance
@@ -166,10 +166,21 @@ def sides(
 
 
 def each_token(tower: Tower, hidden: Hidden) -> Tensor:
-    """(N, E) normalised embedding that the head makes of every token of one item alone."""
+    """(N, E) normalised embedding that the head makes of every token of one item alone.
+
+    Raises
+    ------
+    AttributionError
+        The head reads all tokens of a grid together or none.
+
+    """
     states = hidden.states[0][:, None]
     pooled = None if hidden.pooled is None else torch.zeros(len(states), dtype=torch.int64, device=states.device)
-    return tower.head(Hidden(states, pooled))
+    try:
+        return tower.head(Hidden(states, pooled))
+    except ModelError as error:
+        msg = f"this tower's head makes no embedding of a token alone ({error}); choose m2ib or occlusion"
+        raise AttributionError(msg) from error
 
 
 def read_row(hidden: Hidden, matrix: Tensor) -> Tensor:

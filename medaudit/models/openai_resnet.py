@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, relu, scaled_dot_product_attention
 
-from medaudit.errors import ModelLayoutError
+from medaudit.errors import ModelError, ModelLayoutError
 from medaudit.models.spatial import SpatialTower, bottleneck, picture_of, tokens_of
 from medaudit.models.tensors import Tensors
 from medaudit.models.vit import HEAD_WIDTH, square_grid
@@ -36,7 +36,10 @@ class OpenaiPool(nn.Module):
         return len(self._positions)
 
     def forward(self, states: Tensor) -> Tensor:
-        """(B, N, D) places of the final grid -> (B, E)."""
+        """(B, N, D) places of the final grid, all of them -> (B, E)."""
+        if states.shape[1] + 1 != self.tokens:
+            msg = f"attention pool: expected all {self.tokens - 1} places of the grid; got {states.shape[1]}"
+            raise ModelError(msg)
         states = torch.cat([states.mean(dim=1, keepdim=True), states], dim=1) + self._positions
         query, key, value = (
             self._split(part(read))

@@ -291,4 +291,4 @@ def test_a_forged_or_expired_cookie_is_no_login(page, known, server):
         if sentence == ASKS:
             assert nothing_shows(page, known)
         else:
-            expect(page.get_by_role("button", name=known.studies[0])).to_be_visible()
+            expect(page.get_by_role("button", name=known.studies[0], exact=True)).to_be_visible()
