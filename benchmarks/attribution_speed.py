@@ -125,7 +125,7 @@ class Pair:
             settings=settings or M2IBSettings(steps=STEPS, samples=SAMPLES),
             autocast=precision.autocast,
         )
-        return found.values[0]
+        return found.nats[0]
 
 
 def operations(pair: Pair, passes: int, width: int) -> float:
