@@ -2,8 +2,11 @@
 
 Plainly means what the public code does: every one of the 10 steps runs both towers whole, forward and backward, on
 10 noise copies, with weights that take gradients. The rows below it are medaudit's, on the same noise in one
-process, interleaved with it; only their ratios mean something on a machine that does other things as well. The floor
-is what the operations of medaudit's own run would take at the rate that this machine's matrix product reaches.
+process; only their ratios mean something on a machine that does other things as well. A map costs its own tower's
+blocks up to the bottleneck, once, and those behind it, repeated; the other side's embedding is at hand, as in an
+audit, where one of an image serves all its prompts and one of a prompt all images. "Both towers anew" embeds the other
+side as well. The floor is what the operations of medaudit's own run would take at the rate that this machine's matrix
+product reaches.
 
 Run: python benchmarks/attribution_speed.py [--model b32|b16|tiny] [--prompts 14] [--plain-steps 1] [--repeats 3]
 """
@@ -11,7 +14,7 @@ Run: python benchmarks/attribution_speed.py [--model b32|b16|tiny] [--prompts 14
 import argparse
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -21,6 +24,7 @@ from torch import Tensor
 from torch.nn.functional import cosine_similarity
 from transformers import CLIPConfig, CLIPModel
 
+from medaudit.attribution.batches import automatic_batch, in_batches
 from medaudit.attribution.m2ib import M2IBSettings, solve
 from medaudit.attribution.method import Draw
 from medaudit.attribution.precision import BFLOAT16, FLOAT32, Precision
@@ -31,6 +35,7 @@ from medaudit.models.lowered import lowered
 
 STEPS, SAMPLES = 10, 10
 TEXT = [49406, 320, 2534, 1105, 4267, 2347, 320, 10000, 9000, 49407]
+PAPER = M2IBSettings(steps=STEPS, samples=SAMPLES)
 FOUR_ROUNDS = M2IBSettings(solver="fixed-point", steps=4, samples=4, lambda_per="token")
 
 
@@ -76,6 +81,17 @@ def stream(seed: int = 0) -> Draw:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Way:
+    """One way of medaudit's to compute maps."""
+
+    tower: Tower
+    precision: Precision
+    prompts: int = 1
+    settings: M2IBSettings = PAPER
+    anew: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Pair:
     """One side of an image-text pair: the tower with the bottleneck, the other one, and what each is given."""
 
@@ -104,38 +120,47 @@ class Pair:
             optimiser.zero_grad()
         return kl[0].sum(-1).detach()
 
-    def prefix(self) -> tuple[Hidden, Tensor]:
-        """What medaudit computes once."""
-        with torch.no_grad():
-            hidden = self.own.run(self.own.embed(self.given), 0, self.block + 1)
-            return hidden, self.other.encode(self.wanted)
+    @torch.no_grad()
+    def embedded(self) -> Tensor:
+        """(1, E) of the other side."""
+        return self.other.encode(self.wanted)
 
-    def cached(
-        self, tower: Tower, precision: Precision, prompts: int = 1, settings: M2IBSettings | None = None
-    ) -> Tensor:
-        """Medaudit's way for some prompts in shared passes; (T,) nats of the first."""
-        hidden, target = self.prefix()
-        found = solve(
-            tower,
-            hidden.with_states(hidden.states.repeat(prompts, 1, 1)),
-            self.block,
-            target=target.repeat(prompts, 1),
-            draws=[stream(index) for index in range(prompts)],
-            beta=0.1,
-            settings=settings or M2IBSettings(steps=STEPS, samples=SAMPLES),
-            autocast=precision.autocast,
-        )
-        return found.nats[0]
+    @torch.no_grad()
+    def prefix(self) -> Hidden:
+        """What medaudit computes once for all that the other side may hold."""
+        return self.own.run(self.own.embed(self.given), 0, self.block + 1)
+
+    def cached(self, way: Way, at_hand: Tensor) -> Tensor:
+        """Medaudit's way for some prompts, as many in a pass as an audit takes; (T,) nats of the first."""
+        hidden, target = self.prefix(), self.embedded() if way.anew else at_hand
+        tokens, width = hidden.states.shape[1:]
+        behind = self.own.depth - self.block - 1
+        size = automatic_batch(tokens * way.settings.samples, width, behind, hidden.states.device)
+
+        def together(numbers: Sequence[int]) -> list[Tensor]:
+            found = solve(
+                way.tower,
+                hidden.with_states(hidden.states.repeat(len(numbers), 1, 1)),
+                self.block,
+                target=target.repeat(len(numbers), 1),
+                draws=[stream(number) for number in numbers],
+                beta=0.1,
+                settings=way.settings,
+                autocast=way.precision.autocast,
+            )
+            return list(found.nats)
+
+        return in_batches(range(way.prompts), size, together)[0]
 
 
-def operations(pair: Pair, passes: int, width: int) -> float:
-    """Multiplications and additions of a map: the prefix once, the other tower once, the suffix ``passes`` times.
+def operations(pair: Pair, way: Way, passes: int, width: int) -> float:
+    """Multiplications and additions of a map: the prefix once, the suffix ``passes`` times, the other tower if anew.
 
     A token costs a block 24 D^2 forward and as much backward (no gradients for weights); the last block's pooled token
     costs next to nothing, and so do attention's products of tokens with tokens beside these.
     """
     tokens = pair.own.embed(pair.given).states.shape[1]
-    other = pair.other.embed(pair.wanted).states
+    other = pair.other.embed(pair.wanted).states if way.anew else torch.empty(1, 0, 0)
     prefix = (pair.block + 1) * 24 * width**2 * tokens
     repeated = max(0, pair.own.depth - pair.block - 2) * 48 * width**2 * tokens * passes
     return prefix + repeated + pair.other.depth * 24 * other.shape[2] ** 2 * other.shape[1]
@@ -168,27 +193,30 @@ def rows(pair: Pair, weights: list[Tensor], width: int, arguments: argparse.Name
         weight.requires_grad_(requires_grad=False)
         weight.grad = None
     lower = lowered(pair.own, pair.block + 1)
+    exact, fast = Precision(FLOAT32, "cpu"), Precision(BFLOAT16, "cpu")
     ways = {
-        "float32": (pair.own, FLOAT32, 1, M2IBSettings()),
-        f"float32, {arguments.prompts} prompts": (pair.own, FLOAT32, arguments.prompts, M2IBSettings()),
-        "bfloat16": (lower, BFLOAT16, 1, M2IBSettings()),
-        f"bfloat16, {arguments.prompts} prompts": (lower, BFLOAT16, arguments.prompts, M2IBSettings()),
-        "fixed point, float32": (pair.own, FLOAT32, 1, FOUR_ROUNDS),
-        "fixed point, bfloat16": (lower, BFLOAT16, 1, FOUR_ROUNDS),
+        "float32": Way(pair.own, exact),
+        "float32, both towers anew": Way(pair.own, exact, anew=True),
+        f"float32, {arguments.prompts} prompts": Way(pair.own, exact, arguments.prompts),
+        "bfloat16": Way(lower, fast),
+        f"bfloat16, {arguments.prompts} prompts": Way(lower, fast, arguments.prompts),
+        "fixed point, float32": Way(pair.own, exact, settings=FOUR_ROUNDS),
+        "fixed point, bfloat16": Way(lower, fast, settings=FOUR_ROUNDS),
+        f"fixed point, bfloat16, {arguments.prompts} prompts": Way(lower, fast, arguments.prompts, FOUR_ROUNDS),
     }
     out = [("plain, as published", f"{plain:.2f}", "100", "", "", "1.0", "")]
     whole = {
         name: rate(dtype, arguments.repeats) for name, dtype in ((FLOAT32, torch.float32), (BFLOAT16, torch.bfloat16))
     }
     reference: dict[str, Tensor] = {}
-    for name, (tower, precision, prompts, settings) in ways.items():
-        work = lambda t=tower, p=precision, n=prompts, s=settings: pair.cached(t, Precision(p, "cpu"), n, s)  # noqa: E731
-        seconds, nats = timed(work, arguments.repeats)
-        updates = settings.steps if settings.solver == "fixed-point" else settings.steps - 1
-        passes = updates * settings.samples * prompts
-        work_done = operations(pair, passes, width)
-        same = rank_correlation(reference.setdefault(settings.solver, nats), nats)
-        floor = seconds * whole[precision] / work_done
+    at_hand = pair.embedded()
+    for name, way in ways.items():
+        seconds, nats = timed(lambda way=way: pair.cached(way, at_hand), arguments.repeats)
+        updates = way.settings.steps if way.settings.solver == "fixed-point" else way.settings.steps - 1
+        passes = updates * way.settings.samples * way.prompts
+        work_done = operations(pair, way, passes, width)
+        same = rank_correlation(reference.setdefault(way.settings.solver, nats), nats)
+        floor = seconds * whole[way.precision.name] / work_done
         out.append(
             (
                 name,
@@ -196,7 +224,7 @@ def rows(pair: Pair, weights: list[Tensor], width: int, arguments: argparse.Name
                 str(passes),
                 f"{work_done / 1e9:.0f}",
                 f"{floor:.1f} x",
-                f"{plain * prompts / seconds:.1f}",
+                f"{plain * way.prompts / seconds:.1f}",
                 f"{same:.4f}",
             )
         )

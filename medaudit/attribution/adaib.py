@@ -26,6 +26,7 @@ from typing import ClassVar
 
 import torch
 
+from medaudit.attribution.adam import AdamProtocol
 from medaudit.attribution.m2ib_settings import M2IBSettings
 from medaudit.attribution.m2ib_side import solve
 from medaudit.attribution.method import MethodInfo, Needs, check_positive
@@ -34,7 +35,7 @@ from medaudit.records import Quantity
 
 
 @dataclass(frozen=True, slots=True)
-class AdaibSettings:
+class AdaibSettings(AdamProtocol):
     """``image_block`` and ``text_block``: on whose output the bottleneck sits; 0-based, negative from the end.
 
     ``width`` is the distance of embeddings over which the relevance of a pair falls; ``beta`` the price at distance 0.
@@ -42,15 +43,11 @@ class AdaibSettings:
 
     image_block: int = -3
     text_block: int = -3
-    beta: float = 0.1
     width: float = 1.0
-    steps: int = 10
-    samples: int = 10
-    learning_rate: float = 1.0
-    initial_alpha: float = 5.0
 
     def __post_init__(self) -> None:
-        check_positive(self, "beta", "width", "steps", "samples", "learning_rate")
+        AdamProtocol.__post_init__(self)
+        check_positive(self, "width")
 
 
 @dataclass(frozen=True, slots=True)

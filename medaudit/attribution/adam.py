@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from medaudit.attribution.bottleneck import capacity
+from medaudit.attribution.method import check_positive
 from medaudit.attribution.problem import Problem, Solution
 
 CHECK_EVERY = 10
@@ -20,6 +21,28 @@ BETA_RANGE = (1e-4, 1e4)
 """Factors of the given beta between which the one for a capacity is sought."""
 CAPACITY_TOLERANCE = 0.01
 """Share of the wanted capacity that may be missed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdamProtocol:
+    """The paper's protocol, as settings of the methods that follow it: the last step is not run, see `m2ib.py`.
+
+    ``beta`` is the price of information; ``initial_alpha`` decides how much passes at first.
+    """
+
+    beta: float = 0.1
+    steps: int = 10
+    samples: int = 10
+    learning_rate: float = 1.0
+    initial_alpha: float = 5.0
+
+    def __post_init__(self) -> None:
+        check_positive(self, "beta", "steps", "samples", "learning_rate")
+
+    @property
+    def plan(self) -> "AdamPlan":
+        """How Adam runs."""
+        return AdamPlan(self.steps - 1, self.learning_rate, self.initial_alpha)
 
 
 @dataclass(frozen=True, slots=True)

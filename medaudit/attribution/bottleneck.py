@@ -25,7 +25,7 @@ def blend(states: Tensor, passed: Tensor, noise: Tensor) -> Tensor:
 
     Shapes: ``states`` (I, T, C), ``passed`` (I, T, C) or (I, T, 1), ``noise`` (I, S, T, C); returns (I, S, T, C).
     """
-    return (passed * states)[:, None] + (1 - passed)[:, None] * noise
+    return torch.lerp(noise, states[:, None], passed[:, None])
 
 
 def capacity(states: Tensor, alpha: Tensor) -> Tensor:

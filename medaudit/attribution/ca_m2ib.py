@@ -27,8 +27,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from medaudit.attribution.adam import AdamPlan, solve_by_adam
-from medaudit.attribution.method import Draw, MethodInfo, Needs, check_positive
+from medaudit.attribution.adam import AdamProtocol, solve_by_adam
+from medaudit.attribution.method import Draw, MethodInfo, Needs
 from medaudit.attribution.problem import Problem, Sampler, Solution
 from medaudit.attribution.sides import Found, PairMethod, Side, each_token
 from medaudit.errors import AttributionError
@@ -36,7 +36,7 @@ from medaudit.records import Quantity
 
 
 @dataclass(frozen=True, slots=True)
-class CaM2ibSettings:
+class CaM2ibSettings(AdamProtocol):
     """``image_block`` and ``text_block``: on whose output the bottleneck sits; 0-based, negative from the end.
 
     ``guidance`` in 0 .. 1, 1 excluded, is how far prices follow attention; ``scale`` multiplies the cosines (0: by
@@ -47,14 +47,9 @@ class CaM2ibSettings:
     text_block: int = -3
     guidance: float = 0.5
     scale: float = 0.0
-    beta: float = 0.1
-    steps: int = 10
-    samples: int = 10
-    learning_rate: float = 1.0
-    initial_alpha: float = 5.0
 
     def __post_init__(self) -> None:
-        check_positive(self, "beta", "steps", "samples", "learning_rate")
+        AdamProtocol.__post_init__(self)
         if not 0 <= self.guidance < 1:
             msg = f"CaM2ibSettings.guidance: expected 0 <= guidance < 1; got {self.guidance}"
             raise ValueError(msg)
@@ -127,7 +122,7 @@ class CaM2ib(PairMethod):
             autocast=nullcontext,
             price=price[None].to(hidden.states),
         )
-        return solve_by_adam(problem, AdamPlan(settings.steps - 1, settings.learning_rate, settings.initial_alpha))
+        return solve_by_adam(problem, settings.plan)
 
 
 def _embeddings(side: Side) -> Tensor:

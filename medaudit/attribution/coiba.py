@@ -18,9 +18,10 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from medaudit.attribution.adam import AdamProtocol
 from medaudit.attribution.bottleneck import capacity
 from medaudit.attribution.m2ib import resolve_block
-from medaudit.attribution.method import Draw, MethodInfo, Needs, check_positive
+from medaudit.attribution.method import Draw, MethodInfo, Needs
 from medaudit.attribution.sides import Found, Side, SidedMethod
 from medaudit.errors import AttributionError
 from medaudit.models.interface import Hidden
@@ -31,19 +32,11 @@ LEAST_SPREAD = 0.01
 
 
 @dataclass(frozen=True, slots=True)
-class CoibaSettings:
+class CoibaSettings(AdamProtocol):
     """``first_block`` .. ``last_block``: on whose outputs the bottleneck sits; 0-based, negative from the end."""
 
     first_block: int = -5
     last_block: int = -3
-    beta: float = 0.1
-    steps: int = 10
-    samples: int = 10
-    learning_rate: float = 1.0
-    initial_alpha: float = 5.0
-
-    def __post_init__(self) -> None:
-        check_positive(self, "beta", "steps", "samples", "learning_rate")
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,7 +42,9 @@ def test_safetensors_give_the_same_model(folder):
         path = folder / "open_clip_pytorch_model.bin"
         save_file(torch.load(path, weights_only=True), folder / "open_clip_model.safetensors")
         path.unlink()
-        assert torch.equal(load_model(folder, CPU).vision.encode(pixels), before)
+        after = load_model(folder, CPU).vision.encode(pixels)
+    # Not to the bit: where weights lie in memory decides by which instructions some machines multiply.
+    torch.testing.assert_close(after, before, rtol=0, atol=1e-6)
 
 
 def older(weights):

@@ -124,7 +124,8 @@ def test_weights_in_shards_are_the_same_model(folder):
         save_file({name: weights[name] for name in part}, folder / f"model-{index}.safetensors")
     index_file = folder / "model.safetensors.index.json"
     index_file.write_text(json.dumps({"weight_map": places}))
-    assert torch.equal(load_model(folder, CPU).vision.encode(pixels), before)
+    # Not to the bit: where weights lie in memory decides by which instructions some machines multiply.
+    torch.testing.assert_close(load_model(folder, CPU).vision.encode(pixels), before, rtol=0, atol=1e-6)
     (folder / "model-1.safetensors").unlink()
     with pytest.raises(ModelMissingError, match=r"model-1\.safetensors is missing"):
         load_model(folder, CPU)
