@@ -1,6 +1,9 @@
 """Every attribution method against what really moves the score, and against lesion masks, on phantoms.
 
-Run: python benchmarks/methods_on_phantoms.py MODEL [--studies 500] [--out figures.json] [--table table.md]
+Run: python benchmarks/methods_on_phantoms.py MODEL [--studies 500] [--work DIR] [--out figures.json] [--table table.md]
+
+With --work every case is kept: the same call goes on after an interruption, several processes share the work
+(--part 0/2, --part 1/2), and a call with fewer methods or none tables what is there.
 
 A phantom has a twin: the same study without the finding. The score's causes are therefore known: a region's effect is
 how far the score of the finding's sentence falls when that region is swapped from the twin. Each map is held against
@@ -14,6 +17,7 @@ how far the score of the finding's sentence falls when that region is swapped fr
 - another prompt: rank correlation with the map of a nonsense prompt (low is better: the map heeds its prompt).
 
 Means over cases (CNR: median) with 95 % bootstrap intervals. Squares and tokens are swapped in the model's input.
+--curves bfloat16 scores the curves, which take most of the time, in bfloat16; effects always in float32.
 """
 
 import argparse
@@ -32,6 +36,7 @@ from phantom_model import SEED, SIDE, Bench, Case, console, patch_cover, present
 from rich.progress import track
 
 from medaudit.attribution.method import Method, Noise
+from medaudit.attribution.precision import BFLOAT16, FLOAT32, Precision
 from medaudit.attribution.registry import METHODS, build_method
 from medaudit.attribution.spaces import patch_of
 from medaudit.errors import AttributionError
@@ -77,41 +82,48 @@ class Variant:
 
 
 @dataclass(frozen=True, slots=True)
-class Causes:
-    """What moves the score of one sentence: inputs (3, H, W) with and without the finding, and effects of squares."""
+class Grain:
+    """How finely maps are judged: side of a square in tokens, steps of insertion and deletion, precision of those."""
 
-    study: torch.Tensor
-    twin: torch.Tensor
+    square: int
+    steps: int
+    curves: str
+
+
+@dataclass(frozen=True, slots=True)
+class Causes:
+    """What moves the score of one sentence: effects of squares, and the score with any tokens from the twin."""
+
     effects: NDArray[np.float64]
     score: Callable[[NDArray[np.bool_]], NDArray[np.float64]]
 
 
-def causes_of(bench: Bench, case: Case, kind: FindingKind, group: int) -> Causes | None:
-    """Score a study with every square of ``group`` tokens swapped from its twin; None where the score hardly falls."""
+def causes_of(bench: Bench, case: Case, kind: FindingKind, grain: Grain) -> Causes | None:
+    """Score a study with every square of tokens swapped from its twin; None where the score hardly falls."""
     without = replace(case.spec, findings=tuple(one for one in case.spec.findings if one.kind is not kind))
     study = case.seen.pixels[0]
     twin = bench.image(render(without, SIDE).pixels, case.spec).pixels[0]
     grid, text = bench.model.grid, bench.text(says(kind))
     rows, columns = patch_of(study.shape[1], grid.rows), patch_of(study.shape[2], grid.columns)
 
-    def score(from_twin: NDArray[np.bool_]) -> NDArray[np.float64]:
+    def score(from_twin: NDArray[np.bool_], precision: str) -> NDArray[np.float64]:
         """(M,) scores with the tokens ``from_twin`` (M, rows, columns) swapped."""
         found = []
         for chunk in torch.split(torch.from_numpy(from_twin), 50):
             pixels = torch.where(chunk[:, rows][:, :, columns][:, None], twin, study)
-            with torch.no_grad():
-                found.append(bench.model.vision.encode(pixels) @ text)
+            with torch.no_grad(), Precision(precision, "cpu").autocast():
+                found.append(bench.model.vision.encode(pixels).float() @ text)
         return torch.cat(found).double().numpy()
 
-    squares = np.stack(list(_squares(grid.rows, grid.columns, group)))
-    whole = score(np.stack([np.zeros_like(squares[0]), np.ones_like(squares[0])]))
+    squares = np.stack(list(_squares(grid.rows, grid.columns, grain.square)))
+    whole = score(np.stack([np.zeros_like(squares[0]), np.ones_like(squares[0])]), FLOAT32)
     if whole[0] - whole[1] < LEAST_FALL:
         return None
     differs = patch_cover_any((study != twin).any(0).numpy(), rows.numpy(), columns.numpy(), squares)
     effects = np.zeros(len(squares))
-    effects[differs] = whole[0] - score(squares[differs])
+    effects[differs] = whole[0] - score(squares[differs], FLOAT32)
     effects[np.abs(effects) < LEAST_EFFECT * (whole[0] - whole[1])] = 0
-    return Causes(study, twin, effects, score)
+    return Causes(effects, lambda from_twin: score(from_twin, grain.curves))
 
 
 def _squares(rows: int, columns: int, group: int) -> Iterator[NDArray[np.bool_]]:
@@ -132,7 +144,7 @@ def patch_cover_any(
     return np.asarray((squares & tokens).any(axis=(1, 2)))
 
 
-def judge(found: RelevanceMap, causes: Causes | None, mask: Mask, group: int, steps: int) -> dict[str, float]:
+def judge(found: RelevanceMap, causes: Causes | None, mask: Mask, grain: Grain) -> dict[str, float]:
     """Every figure of one map; those about causes are NaN where there are none."""
     values = found.values.astype(np.float64)
     projected = found.pixels()
@@ -144,12 +156,12 @@ def judge(found: RelevanceMap, causes: Causes | None, mask: Mask, group: int, st
     }
     if causes is None:
         return figures | dict.fromkeys(("effects", "top square", "insertion", "deletion"), float("nan"))
-    squares = [values[square].mean() for square in _squares(*values.shape, group)]
+    squares = [values[square].mean() for square in _squares(*values.shape, grain.square)]
     return figures | {
         "effects": rank_correlation(squares, causes.effects),
         "top square": float(causes.effects[int(np.argmax(squares))] / causes.effects.max()),
-        "insertion": change_curve(values, steps, lambda changed: causes.score(~changed)).relative_area,
-        "deletion": change_curve(values, steps, causes.score).relative_area,
+        "insertion": change_curve(values, grain.steps, lambda changed: causes.score(~changed)).relative_area,
+        "deletion": change_curve(values, grain.steps, causes.score).relative_area,
     }
 
 
@@ -174,27 +186,66 @@ def variants(names: Sequence[str], settings: Mapping[str, Any], blocks: Sequence
     return chosen + [Variant(f"m2ib, block {b}", build_method("m2ib", own | {"image_block": b})) for b in blocks]
 
 
+class Kept:
+    """Rows of every case by the variant's label, in files where a folder is given, all of one set of settings."""
+
+    def __init__(self, folder: Path | None, settings: Mapping[str, Any]) -> None:
+        self._folder = folder
+        self.rows: dict[int, dict[str, dict[str, float]]] = {}
+        if folder is None:
+            return
+        folder.mkdir(parents=True, exist_ok=True)
+        said, wanted = folder / "settings.json", json.dumps(settings, sort_keys=True)
+        if said.is_file() and said.read_text(encoding="utf-8") != wanted:
+            sys.exit(f"{folder}: was measured with other settings; choose another folder or remove it")
+        said.write_text(wanted, encoding="utf-8")
+        for path in folder.glob("case-*.json"):
+            self.rows[int(path.stem[5:])] = json.loads(path.read_text(encoding="utf-8"))
+
+    def add(self, number: int, rows: Mapping[str, dict[str, float]]) -> None:
+        """Keep more rows of a case."""
+        self.rows[number] = self.rows.get(number, {}) | dict(rows)
+        if self._folder is not None:
+            partial = self._folder / f"case-{number:04d}.partial"
+            partial.write_text(json.dumps(self.rows[number]) + "\n", encoding="utf-8")
+            partial.replace(partial.with_suffix(".json"))
+
+    def by_label(self) -> dict[str, list[dict[str, float]]]:
+        """Rows of every variant, in the order of the cases."""
+        out: dict[str, list[dict[str, float]]] = {}
+        for number in sorted(self.rows):
+            for label, row in self.rows[number].items():
+                out.setdefault(label, []).append(row)
+        return out
+
+
 def measure(
-    bench: Bench, work: Sequence[tuple[Case, FindingKind, Mask]], chosen: Sequence[Variant], group: int, steps: int
-) -> tuple[dict[str, list[dict[str, float]]], dict[str, str]]:
-    """Figures of every variant on every case, and why a variant was refused."""
-    figures: dict[str, list[dict[str, float]]] = {one.label: [] for one in chosen}
+    bench: Bench,
+    work: Mapping[int, tuple[Case, FindingKind, Mask]],
+    chosen: Sequence[Variant],
+    kept: Kept,
+    grain: Grain,
+) -> dict[str, str]:
+    """Add the figures of every variant on every case; returns why a variant was refused."""
     refused: dict[str, str] = {}
-    for number, (case, kind, mask) in enumerate(track(work, "cases", console=console)):
-        causes = causes_of(bench, case, kind, group)
+    for number, (case, kind, mask) in track(work.items(), "cases", console=console):
+        missing = [one for one in chosen if one.label not in kept.rows.get(number, {}) and one.label not in refused]
+        if not missing:
+            continue
+        causes = causes_of(bench, case, kind, grain)
         prompts = [Prompt(text, PromptKind.CONTROL) for text in (says(kind), NONSENSE)]
-        for one in chosen:
-            if one.label in refused:
-                continue
+        found = {}
+        for one in missing:
             try:
                 right, other = one.method.explain(bench.model, case.seen, prompts, Noise(0, str(number)))
             except AttributionError as error:
                 refused[one.label] = str(error)
                 continue
-            row = judge(right.image, causes, mask, group, steps)
+            row = judge(right.image, causes, mask, grain)
             row["other prompt"] = rank_correlation(right.image.values, other.image.values)
-            figures[one.label].append(row | {"finding": list(FindingKind).index(kind)})
-    return {label: rows for label, rows in figures.items() if rows}, refused
+            found[one.label] = row | {"finding": list(FindingKind).index(kind)}
+        kept.add(number, found)
+    return refused
 
 
 def summary(rows: Sequence[Mapping[str, float]]) -> dict[str, dict[str, float] | None]:
@@ -213,17 +264,19 @@ def markdown(figures: Mapping[str, Any]) -> str:
     def place(item: tuple[str, Any]) -> float:
         return -(item[1]["insertion"] or {"value": 0})["value"]
 
-    lines = [f"| method | {' | '.join(COLUMNS)} |", "|---" * (len(COLUMNS) + 1) + "|"]
+    lines = [f"| method | cases | {' | '.join(COLUMNS)} |", "|---" * (len(COLUMNS) + 2) + "|"]
     for label, row in sorted(figures["methods"].items(), key=place):
         cells = (
             "" if cell is None else f"{cell['value']:.2f} ({cell['low']:.2f} to {cell['high']:.2f})"
             for cell in (row[name] for name in COLUMNS)
         )
-        lines.append(f"| {label} | {' | '.join(cells)} |")
+        lines.append(f"| {label} | {len(figures['rows'][label])} | {' | '.join(cells)} |")
     lines += [f"| {label} | refused: {why} |" for label, why in figures["refused"].items()]
     found = f"{figures['cases']} findings in {figures['studies']} phantoms"
-    said = f"{found}, {figures['with causes']} of which move the score."
-    return "\n".join([*lines, "", said, f"M2IB's maps between seeds: Pearson {figures['seed stability']:.3f}.", ""])
+    said = [f"{found}, {figures['with causes']} of which move the score."]
+    if figures["seed stability"] is not None:
+        said.append(f"M2IB's maps between seeds: Pearson {figures['seed stability']:.3f}.")
+    return "\n".join([*lines, "", *said, ""])
 
 
 def main() -> int:
@@ -237,17 +290,26 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="fewer masks and coalitions; not for publication")
     parser.add_argument("--square", type=int, default=2, help="side, in tokens, of the squares whose effect is taken")
     parser.add_argument("--steps", type=int, default=14, help="of insertion and deletion")
-    parser.add_argument("--seed-cases", type=int, default=10, help="cases on which seeds are compared")
+    parser.add_argument("--curves", choices=(FLOAT32, BFLOAT16), default=FLOAT32, help="precision of the curves")
+    parser.add_argument("--seed-cases", type=int, default=10, help="cases on which seeds are compared; 0: none")
+    parser.add_argument("--work", type=Path, help="keep every case here, and go on from what is here")
+    parser.add_argument("--part", default="0/1", help="K/N: every N-th case from K on")
     parser.add_argument("--out", type=Path, help="write every figure as JSON")
     parser.add_argument("--table", type=Path, help="write the table as markdown")
     args = parser.parse_args()
     settings = {name: dict(QUICK[name]) for name in QUICK} if args.quick else {}
     settings |= args.settings
+    grain = Grain(args.square, args.steps, args.curves)
+    kept = Kept(args.work, {"methods": settings, "grain": asdict(grain), "model": args.model.name})
     bench = Bench(args.model)
     cases = [bench.case(draw_study(SEED, i)) for i in track(range(args.studies), "studies", console=console)]
     work = list(present(cases))
-    figures, refused = measure(bench, work, variants(args.methods, settings, args.m2ib_blocks), args.square, args.steps)
-    first = next(iter(figures.values()))
+    part, parts = (int(number) for number in args.part.split("/"))
+    mine = dict(list(enumerate(work))[part::parts])
+    refused = measure(bench, mine, variants(args.methods, settings, args.m2ib_blocks), kept, grain)
+    figures = kept.by_label()
+    first = max(figures.values(), key=len)
+    seeds = [(case, kind) for case, kind, _ in work[: args.seed_cases]]
     result = {
         "studies": args.studies,
         "cases": len(work),
@@ -255,9 +317,7 @@ def main() -> int:
         "settings": settings,
         "methods": {label: summary(rows) for label, rows in figures.items()},
         "refused": refused,
-        "seed stability": stability(
-            bench, [(case, kind) for case, kind, _ in work[: args.seed_cases]], settings.get("m2ib", {})
-        ),
+        "seed stability": stability(bench, seeds, settings.get("m2ib", {})) if seeds else None,
         "findings": [kind.value for kind in FindingKind],
         "rows": figures,
     }
