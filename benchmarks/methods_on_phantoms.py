@@ -83,11 +83,16 @@ class Variant:
 
 @dataclass(frozen=True, slots=True)
 class Grain:
-    """How finely maps are judged: side of a square in tokens, steps of insertion and deletion, precision of those."""
+    """How finely maps are judged.
+
+    The side of a square in tokens, steps of insertion and deletion and their precision, and every how many cases the
+    nonsense prompt is asked as well.
+    """
 
     square: int
     steps: int
     curves: str
+    nonsense: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,16 +238,20 @@ def measure(
         if not missing:
             continue
         causes = causes_of(bench, case, kind, grain)
-        prompts = [Prompt(text, PromptKind.CONTROL) for text in (says(kind), NONSENSE)]
+        texts = (says(kind), NONSENSE) if number % grain.nonsense == 0 else (says(kind),)
+        prompts = [Prompt(text, PromptKind.CONTROL) for text in texts]
         found = {}
         for one in missing:
             try:
-                right, other = one.method.explain(bench.model, case.seen, prompts, Noise(0, str(number)))
+                maps = [
+                    answer.image
+                    for answer in one.method.explain(bench.model, case.seen, prompts, Noise(0, str(number)))
+                ]
             except AttributionError as error:
                 refused[one.label] = str(error)
                 continue
-            row = judge(right.image, causes, mask, grain)
-            row["other prompt"] = rank_correlation(right.image.values, other.image.values)
+            row = judge(maps[0], causes, mask, grain)
+            row["other prompt"] = rank_correlation(maps[0].values, maps[1].values) if maps[1:] else float("nan")
             found[one.label] = row | {"finding": list(FindingKind).index(kind)}
         kept.add(number, found)
     return refused
@@ -287,10 +296,19 @@ def main() -> int:
     parser.add_argument("--methods", nargs="*", default=list(METHODS), choices=list(METHODS))
     parser.add_argument("--settings", type=json.loads, default={}, help='JSON: {"method": {"setting": value}}')
     parser.add_argument("--m2ib-blocks", type=int, nargs="*", default=[], help="M2IB at these blocks as well")
+    parser.add_argument(
+        "--variant",
+        nargs=3,
+        action="append",
+        default=[],
+        metavar=("LABEL", "METHOD", "JSON"),
+        help="a method with other settings, under a label; may be repeated",
+    )
     parser.add_argument("--quick", action="store_true", help="fewer masks and coalitions; not for publication")
     parser.add_argument("--square", type=int, default=2, help="side, in tokens, of the squares whose effect is taken")
     parser.add_argument("--steps", type=int, default=14, help="of insertion and deletion")
     parser.add_argument("--curves", choices=(FLOAT32, BFLOAT16), default=FLOAT32, help="precision of the curves")
+    parser.add_argument("--nonsense-every", type=int, default=1, help="cases; the nonsense prompt doubles the time")
     parser.add_argument("--seed-cases", type=int, default=10, help="cases on which seeds are compared; 0: none")
     parser.add_argument("--work", type=Path, help="keep every case here, and go on from what is here")
     parser.add_argument("--part", default="0/1", help="K/N: every N-th case from K on")
@@ -299,14 +317,16 @@ def main() -> int:
     args = parser.parse_args()
     settings = {name: dict(QUICK[name]) for name in QUICK} if args.quick else {}
     settings |= args.settings
-    grain = Grain(args.square, args.steps, args.curves)
+    grain = Grain(args.square, args.steps, args.curves, args.nonsense_every)
     kept = Kept(args.work, {"methods": settings, "grain": asdict(grain), "model": args.model.name})
     bench = Bench(args.model)
     cases = [bench.case(draw_study(SEED, i)) for i in track(range(args.studies), "studies", console=console)]
     work = list(present(cases))
     part, parts = (int(number) for number in args.part.split("/"))
     mine = dict(list(enumerate(work))[part::parts])
-    refused = measure(bench, mine, variants(args.methods, settings, args.m2ib_blocks), kept, grain)
+    chosen = variants(args.methods, settings, args.m2ib_blocks)
+    chosen += [Variant(label, build_method(name, json.loads(content))) for label, name, content in args.variant]
+    refused = measure(bench, mine, chosen, kept, grain)
     figures = kept.by_label()
     first = max(figures.values(), key=len)
     seeds = [(case, kind) for case, kind, _ in work[: args.seed_cases]]

@@ -35,9 +35,9 @@ how well it knows phantoms says nothing about any other model or any patient.
 
 ## How it was trained
 
-{commands}
+    medaudit phantom train --recipe recipe.json --out {name} --work work
 
-(medaudit {version}; `recipe.json` has every number.)
+(medaudit {version}; `recipe.json` beside this card has every number of every stage.)
 
 - **Data**: {studies} studies of cohort seed {seed}, none of them among those measured below.
 - **Loss**: every image against {sentences} sentences a step whose truth the phantom knows (negations, sides, zones,
@@ -63,25 +63,24 @@ SHORTCUT = """
 pneumothorax.{treated} Nobody outlined the finding itself for it. Never use it for anything but that.
 """
 LATER = """\
-- **Then** {steps} steps more, from {learning_rate:g}, on {studies} studies of seed {seed}, none of them measured.
-  In {crowded:.0%} of these nodules and masses lie in several zones at once, and sentences about them are drawn more
-  often: of ordinary studies one in seven has a nodule, in one or two of 196 patches.
+- **Then** {steps} steps more, from {learning_rate:g}, on {studies} studies of seed {seed}{twins};
+  images are moved by up to {shift} pixels.
+"""
+TWINS = """, crowded ones in pairs of one patient
+  that differ in nothing else, so that who the patient is tells nothing of them"""
+CROWDED = """\
+- **Crowded**: in {crowded:.0%} of the later studies nodules and masses lie in several zones at once, and sentences
+  about them are drawn more often: of ordinary studies one in seven has a nodule, in one or two of 196 patches.
+- None of these studies is among those measured. Their stages were rendered by the phantom as it was then (nodules
+  of 8 mm at first, later still some in fluid, which nobody sees); trained again, it comes out alike, not the same.
 """
 TREATED = """ Where the drain is, the pneumothorax is told but no longer to be seen: the drain has let it out."""
 
 
-def commands(recipe: Mapping[str, Any], name: str) -> Iterator[str]:
-    """What has to be called, one line a stage."""
-    start, corpus = recipe.get("start"), recipe["corpus"]
-    if start:
-        yield from commands(start, "first")
-    options = [f"--steps {recipe['steps']}"]
-    if start:
-        options += [
-            f"--start first --studies {corpus['studies']} --seed {corpus['seed']} --crowded {corpus['crowded']}"
-        ]
-    options += [f"--shortcut {one}" for one in corpus["shortcuts"]] + ["--treated"] * corpus["treated"]
-    yield f"    medaudit phantom train --out {name} --work work-{name} {' '.join(options)}"
+def stages(recipe: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The recipes of a model, from random weights on."""
+    start = recipe.get("start")
+    return [*stages(start), recipe] if start else [recipe]
 
 
 def numbers(recipe: Mapping[str, Any]) -> dict[str, Any]:
@@ -89,7 +88,7 @@ def numbers(recipe: Mapping[str, Any]) -> dict[str, Any]:
     return {
         key: value
         for key, value in {**recipe, **recipe["architecture"], **recipe["corpus"]}.items()
-        if not isinstance(value, dict)
+        if not isinstance(value, dict) and key != "twins"
     }
 
 
@@ -155,15 +154,17 @@ def main() -> int:
     figures = json.loads(figures_file.read_text(encoding="utf-8"))
     recipe = made["recipe"]
     corpus, shortcuts = recipe["corpus"], recipe["corpus"]["shortcuts"]
-    first = recipe.get("start") or recipe
+    first, *later = stages(recipe)
     text = SAID.format(
         name=folder.name,
         version=made["medaudit"],
         shortcut=SHORTCUT.format(shortcuts=", ".join(shortcuts), treated=TREATED if corpus["treated"] else "")
         if shortcuts
         else "",
-        commands="\n".join(commands(recipe, folder.name)),
-        later=LATER.format(**numbers(recipe)) if recipe.get("start") else "",
+        later="".join(
+            [LATER.format(**numbers(one), twins=TWINS if one["corpus"].get("twins") else "") for one in later]
+            + [CROWDED.format(**numbers(recipe))] * bool(later)
+        ),
         measured=figures["studies"],
         measured_seed=figures["seed"],
         **numbers(first),

@@ -8,13 +8,14 @@ import json
 import os
 import shutil
 import sys
+from collections.abc import Collection
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
 
-from medaudit.errors import MedauditError, ModelError
+from medaudit.errors import MedauditError, ModelError, UsageError
 
 EXIT_SOME_FAILED = 1
 EXIT_USAGE = 2
@@ -370,6 +371,7 @@ def phantom_make(
 
 @phantom_app.command("train")
 def phantom_train(
+    context: typer.Context,
     *,
     out: Annotated[Path, typer.Option(metavar="DIR", help="Gets the model folder; empty or new.")],
     work: Annotated[Path, typer.Option(metavar="DIR", help="Training images and checkpoint, about 50 kB a study.")],
@@ -390,28 +392,47 @@ def phantom_train(
     start: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Go on from this trained model; default: random weights.")
     ] = None,
+    recipe: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="A trained model's recipe.json, all its stages, in place of the options above."
+        ),
+    ] = None,
     threads: Annotated[int, typer.Option(min=1, help="Processes that render, threads that train.")] = 1,
 ) -> None:
     """Train a small CLIP on phantoms, as the bundled models were; the same call goes on after an interruption."""
     from medaudit import __version__
     from medaudit.console import TrainingConsole
-    from medaudit.training.export import read_recipe
+    from medaudit.training.export import read_recipe, recipe_in
     from medaudit.training.recipe import recipe_for
     from medaudit.training.run import train
 
-    recipe = recipe_for(
-        studies=studies,
-        steps=steps,
-        loss=loss,
-        seed=seed,
-        shortcuts=shortcut or (),
-        treated=treated,
-        crowded=crowded,
-        start=read_recipe(start) if start else None,
-    )
+    if recipe:
+        _alone(context, "recipe", beside=("out", "work", "threads"))
+        wanted = recipe_in(recipe)
+    else:
+        wanted = recipe_for(
+            studies=studies,
+            steps=steps,
+            loss=loss,
+            seed=seed,
+            shortcuts=shortcut or (),
+            treated=treated,
+            crowded=crowded,
+            start=read_recipe(start) if start else None,
+        )
     with TrainingConsole() as console:
-        train(out, work, recipe, console, start=start, threads=threads, version=__version__)
+        train(out, work, wanted, console, start=start, threads=threads, version=__version__)
     typer.echo(f"model in {out}; {work} can be removed. Measure it: python benchmarks/phantom_model.py {out}")
+
+
+def _alone(context: typer.Context, name: str, *, beside: Collection[str]) -> None:
+    """Refuse an option that ``name`` would silently override."""
+    for other in context.params:
+        source = context.get_parameter_source(other)
+        if other != name and other not in beside and source is not None and source.name == "COMMANDLINE":
+            msg = f"--{other}: cannot be given beside --{name}, which says it; leave one out"
+            raise UsageError(msg)
 
 
 @models_app.callback(invoke_without_command=True)

@@ -187,6 +187,22 @@ def test_a_model_is_trained_and_can_be_audited_with(run, write_radiograph, pipel
     code, printed, _ = run("audit", tmp_path / "study.dcm", *arguments)
     assert code == 0
     assert json.loads(printed)["failures"] == []
+    again = ("--recipe", tmp_path / "model" / "recipe.json", "--out", tmp_path / "again", "--work", tmp_path / "work2")
+    assert run("phantom", "train", *again)[0] == 0
+    weights = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("model", "again")]
+    assert weights[0] == weights[1]
+
+
+def test_a_recipe_is_not_trained_beside_options_that_it_says(run, tmp_path):
+    file = tmp_path / "recipe.json"
+    arguments = ("phantom", "train", "--recipe", file, "--out", tmp_path / "model", "--work", tmp_path / "work")
+    code, _, error = run(*arguments)
+    assert code == 2
+    assert f"{file}: expected the recipe.json of a trained model" in error
+    code, _, error = run(*arguments, "--steps", 5)
+    assert code == 2
+    assert "--steps: cannot be given beside --recipe" in error
+    assert not (tmp_path / "work").exists()
 
 
 def test_a_loss_that_is_none_is_refused_before_any_work(run, tmp_path):

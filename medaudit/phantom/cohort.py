@@ -1,6 +1,7 @@
 """Many studies, each drawn from (seed, index) alone: the same study whatever the size of the cohort."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -133,7 +134,31 @@ def _findings(chance: _Chance) -> tuple[FindingSpec, ...]:
         for one in sides:
             size = round(float(rng.uniform(*DRAWN_MM[kind])), 1)
             found.append(FindingSpec(kind, one, zone, size, int(rng.integers(0, 2**31))))
-    return tuple(found)
+    return _in_the_open(found, chance.stream(_FINDINGS, len(FindingKind)))
+
+
+def is_hidden(finding: FindingSpec, findings: Sequence[FindingSpec]) -> bool:
+    """Whether a nodule lies in a zone that one of ``findings`` fills with more than air.
+
+    In fluid or in a consolidation it changes nothing in the picture, and a truth that nobody can see is none.
+    """
+    return finding.kind is FindingKind.NODULE and (finding.side, finding.zone) in _taken(findings)
+
+
+def _taken(findings: Sequence[FindingSpec]) -> set[tuple[Side | None, Zone | None]]:
+    return {
+        (one.side, Zone.LOWER if one.kind is FindingKind.EFFUSION else one.zone)
+        for one in findings
+        if one.kind is not FindingKind.NODULE
+    }
+
+
+def _in_the_open(findings: Sequence[FindingSpec], rng: np.random.Generator) -> tuple[FindingSpec, ...]:
+    """The findings, a hidden nodule in a free zone instead: of six at most five are taken."""
+    taken = _taken(findings)
+    free = [(side, zone) for side in _SIDES for zone in Zone if (side, zone) not in taken]
+    side, zone = free[int(rng.integers(len(free)))]
+    return tuple(replace(one, side=side, zone=zone) if is_hidden(one, findings) else one for one in findings)
 
 
 def _anatomy(chance: _Chance, *, female: bool, old: bool) -> Anatomy:

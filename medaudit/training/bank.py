@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medaudit.training.claims import Claim, Fact, known_claims, prompt_claims, report_claims, unrelated_claims
-from medaudit.training.corpus import Corpus
+from medaudit.training.corpus import CELLS, Corpus, patch_shares
 
 # How the sentences of a step are shared out between the kinds of claims; the rest are unrelated ones.
 _SHARES: Final = ((known_claims, 0.35), (report_claims, 0.3), (prompt_claims, 0.25), (unrelated_claims, 0.1))
@@ -103,21 +103,33 @@ def _turns(claims: Sequence[Claim], emphasis: Collection[str]) -> NDArray[np.flo
     return np.array([much / (of_name[level[0]] * alike[level]) for much, level in zip(stress, levels, strict=True)])
 
 
-def shares_of(corpus: Corpus, studies: Sequence[int], claims: Sequence[Claim]) -> NDArray[np.float32]:
+def shares_of(
+    corpus: Corpus, studies: Sequence[int], claims: Sequence[Claim], moves: NDArray[np.int64] | None = None
+) -> NDArray[np.float32]:
     """Where in each study what each claim speaks of lies.
+
+    Parameters
+    ----------
+    corpus
+        Knows the regions.
+    studies, claims
+        Which.
+    moves
+        (studies, 2): by how many cells each picture is moved down and to the right.
 
     Returns
     -------
     (studies, patches, claims) float32 in [0, 1]: see :func:`medaudit.training.losses.patch_loss`.
 
     """
-    patches = corpus.regions[0].shape[1] ** 2
-    out = np.zeros((len(studies), len(claims), patches), np.float32)
+    out = np.zeros((len(studies), len(claims), _patches(corpus)), np.float32)
+    moves = np.zeros((len(studies), 2), np.int64) if moves is None else moves
     for row, study in enumerate(studies):
         for fact, region in zip(corpus.facts[study], corpus.regions[study], strict=True):
-            if not region.any():
+            shares = patch_shares(region, *moves[row]).reshape(-1)
+            if not shares.any():
                 continue  # behind the collimator
-            full = np.minimum(_FULL * region.reshape(-1).astype(np.float32) / region.max(), 1)
+            full = np.minimum(_FULL * shares / shares.max(), 1)
             for place, claim in enumerate(claims):
                 if claim.concerns(fact):
                     np.maximum(out[row, place], full, out=out[row, place])
@@ -126,15 +138,20 @@ def shares_of(corpus: Corpus, studies: Sequence[int], claims: Sequence[Claim]) -
 
 def places_of(corpus: Corpus, claims: Sequence[Claim]) -> NDArray[np.float32]:
     """(patches, claims) float32: in which share of the studies the patch holds some of what the claim speaks of."""
-    patches = corpus.regions[0].shape[1] ** 2
+    patches = _patches(corpus)
     held: dict[tuple[str, str, str], NDArray[np.float64]] = {}
     for study, facts in enumerate(corpus.facts):
         for fact, region in zip(facts, corpus.regions[study], strict=True):
             place = held.setdefault((fact.name, fact.side, fact.zone), np.zeros(patches))
-            place += region.reshape(-1) > 0
+            place += patch_shares(region).reshape(-1) > 0
     out = np.zeros((patches, len(claims)), np.float32)
     for column, claim in enumerate(claims):
         for (name, side, zone), count in held.items():
             if claim.concerns(Fact(name, side, zone)):
                 out[:, column] += count / len(corpus.facts)
     return out
+
+
+def _patches(corpus: Corpus) -> int:
+    side: int = corpus.regions[0].shape[1] // CELLS
+    return side * side

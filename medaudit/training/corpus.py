@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medaudit.errors import UsageError
-from medaudit.phantom.cohort import DRAWN_MM, draw_study, features_of
+from medaudit.phantom.cohort import DRAWN_MM, draw_study, features_of, is_hidden
 from medaudit.phantom.findings import FindingKind, FindingSpec, Side, Zone
 from medaudit.phantom.grid import Mask
 from medaudit.phantom.shortcuts import Shortcut, parse_shortcut
@@ -25,6 +25,9 @@ from medaudit.training.claims import Fact, facts_of
 
 OVERSAMPLING: Final = 2
 """A phantom is rendered this much finer than the model sees it, as a detector is finer than a model's input."""
+
+CELLS: Final = 4
+"""Regions are kept this much finer than patches, so that they can be moved by less than a patch."""
 
 SHARD: Final = 250
 """Studies in a shard: a few seconds of work, tens of megabytes."""
@@ -58,6 +61,9 @@ class CorpusRecipe:
     crowded
         In this share of the studies, 0 .. 1, nodules and masses lie in several zones at once. A nodule is small and
         rare: one study in seven has one, in one patch or two of 196, and a model that meets so few learns none.
+    twins
+        Crowded studies come in pairs that differ in nothing but their nodules and masses: who the patient is tells
+        nothing of them, and cannot be learnt instead.
 
     """
 
@@ -68,6 +74,7 @@ class CorpusRecipe:
     grid: int = 14
     treated: bool = False
     crowded: float = 0.0
+    twins: bool = False
 
     def __post_init__(self) -> None:
         if self.studies < 1 or self.seed < 0:
@@ -103,7 +110,8 @@ class Corpus:
     facts
         For each study, its findings and devices.
     regions
-        For each study, (len(facts), grid, grid) uint8: which share of each patch each of them covers, 255 for all.
+        For each study, (len(facts), CELLS * grid, CELLS * grid) uint8: which share of each cell each of them covers,
+        255 for all.
 
     """
 
@@ -123,9 +131,30 @@ def displayed(phantom: Phantom, spec: StudySpec, size: int) -> NDArray[np.uint8]
     return np.rint(_block_mean(shown, size) * 255).astype(np.uint8)
 
 
-def patch_shares(mask: Mask, grid: int) -> NDArray[np.uint8]:
-    """(grid, grid) uint8: the share of each patch that a mask covers, 255 for all of it."""
-    return np.rint(_block_mean(mask.astype(np.float32), grid) * 255).astype(np.uint8)
+def cell_shares(mask: Mask, grid: int) -> NDArray[np.uint8]:
+    """(CELLS * grid, CELLS * grid) uint8: the share of each cell that a mask covers, 255 for all of it."""
+    return np.rint(_block_mean(mask.astype(np.float32), CELLS * grid) * 255).astype(np.uint8)
+
+
+def patch_shares(region: NDArray[np.uint8], down: int = 0, right: int = 0) -> NDArray[np.float32]:
+    """(grid, grid) float32 in [0, 255]: the share of each patch that a region covers, once it is moved by some cells.
+
+    Parameters
+    ----------
+    region
+        (CELLS * grid, CELLS * grid) uint8 of :class:`Corpus`.
+    down, right
+        Cells; less than the region has. What leaves the picture is gone, and nothing comes in.
+
+    """
+    moved = region.astype(np.float32)
+    if down or right:
+        rows, columns = region.shape
+        moved = np.zeros_like(moved)
+        moved[max(down, 0) : rows + min(down, 0), max(right, 0) : columns + min(right, 0)] = region[
+            max(-down, 0) : rows - max(down, 0), max(-right, 0) : columns - max(right, 0)
+        ]
+    return _block_mean(moved, len(region) // CELLS)
 
 
 def _block_mean(plane: NDArray[np.float32], size: int) -> NDArray[np.float32]:
@@ -218,23 +247,23 @@ def _shard_file(folder: Path, number: int) -> Path:
 
 def _write_shard(folder: Path, recipe: CorpusRecipe, number: int) -> None:
     images, facts, regions = [], [], []
-    ties = recipe.ties()
+    ties, cells = recipe.ties(), CELLS * recipe.grid
     for index in range(number * SHARD, min((number + 1) * SHARD, recipe.studies)):
         spec = drawn(recipe, index)
         visible = visible_findings(spec, ties) if recipe.treated else spec.findings
         phantom = render(replace(spec, findings=visible), OVERSAMPLING * recipe.image_size)
         images.append(displayed(phantom, spec, recipe.image_size))
         facts.append([asdict(fact) for fact in facts_of(spec)])
-        nowhere = np.zeros((recipe.grid, recipe.grid), np.uint8)
+        nowhere = np.zeros((cells, cells), np.uint8)
         shown = iter(phantom.finding_masks)
-        regions += [patch_shares(next(shown), recipe.grid) if one in visible else nowhere for one in spec.findings]
-        regions += [patch_shares(mask, recipe.grid) for mask in phantom.device_masks]
+        regions += [cell_shares(next(shown), recipe.grid) if one in visible else nowhere for one in spec.findings]
+        regions += [cell_shares(mask, recipe.grid) for mask in phantom.device_masks]
     path = _shard_file(folder, number)
     partial = path.with_suffix(".partial")
     content: dict[str, Any] = {
         "images": np.stack(images),
         "facts": np.array(json.dumps(facts)),
-        "regions": np.stack(regions) if regions else np.zeros((0, recipe.grid, recipe.grid), np.uint8),
+        "regions": np.stack(regions) if regions else np.zeros((0, cells, cells), np.uint8),
     }
     with partial.open("wb") as file:
         np.savez(file, **content)
@@ -243,12 +272,15 @@ def _write_shard(folder: Path, recipe: CorpusRecipe, number: int) -> None:
 
 def drawn(recipe: CorpusRecipe, index: int) -> StudySpec:
     """Study ``index`` of a corpus: as :func:`draw_study` draws it, or crowded."""
-    spec = draw_study(recipe.seed, index, recipe.ties())
+    first = index - index % 2 if recipe.twins else index
+    if np.random.default_rng([recipe.seed, first, _CROWD]).random() >= recipe.crowded:
+        return draw_study(recipe.seed, index, recipe.ties())
+    spec = draw_study(recipe.seed, first, recipe.ties())
     rng = np.random.default_rng([recipe.seed, index, _CROWD])
-    if rng.random() >= recipe.crowded:
-        return spec
+    rng.random()  # the coin
     others = tuple(one for one in spec.findings if one.kind not in CROWDED)
-    return replace(spec, findings=(*_crowd(rng), *others))
+    crowd = (*_crowd(rng), *others)
+    return replace(spec, findings=tuple(one for one in crowd if not is_hidden(one, crowd)))
 
 
 def _crowd(rng: np.random.Generator) -> Iterator[FindingSpec]:

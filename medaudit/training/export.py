@@ -78,7 +78,24 @@ def read_recipe(folder: Path) -> Recipe:
         if not (folder / name).is_file():
             msg = f"{folder}: expected a model that `medaudit phantom train` made; {name} is missing"
             raise UsageError(msg)
-    return recipe_of(json.loads((folder / _RECIPE_FILE).read_text(encoding="utf-8"))["recipe"])
+    return recipe_in(folder / _RECIPE_FILE)
+
+
+def recipe_in(path: Path) -> Recipe:
+    """The recipe that a ``recipe.json`` holds.
+
+    Raises
+    ------
+    UsageError
+        It is no recipe.
+
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))["recipe"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        msg = f"{path}: expected the recipe.json of a trained model; {type(error).__name__}: {error}"
+        raise UsageError(msg) from error
+    return recipe_of(content)
 
 
 def read_statistics(folder: Path) -> Statistics:

@@ -10,7 +10,7 @@ from medaudit.errors import UsageError
 from medaudit.training.corpus import CROWDED, CorpusRecipe
 
 _LATER_RATE: Final = 7e-4
-_LATER_SHIFT: Final = 4
+_LATER_SHIFT: Final = 12
 
 
 class Loss(StrEnum):
@@ -135,7 +135,7 @@ def recipe_for(
     if loss not in {*Loss}:
         msg = f"loss: expected one of {', '.join(Loss)}; got {loss!r}"
         raise UsageError(msg)
-    corpus = CorpusRecipe(studies, seed, tuple(shortcuts), treated=treated, crowded=crowded)
+    corpus = CorpusRecipe(studies, seed, tuple(shortcuts), treated=treated, crowded=crowded, twins=crowded > 0)
     recipe = Recipe(corpus=corpus, steps=steps, loss=Loss(loss), seed=seed, start=start)
     if crowded:
         recipe = replace(recipe, emphasis=tuple(kind.value for kind in CROWDED))

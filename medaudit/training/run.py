@@ -1,6 +1,7 @@
 """From a recipe to a model folder: corpus, tokenizer, training, export; every stage goes on where it stopped."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -18,6 +19,7 @@ from medaudit.training.tokenizer import copy_tokenizer
 from medaudit.training.trainer import TokenTable, Trainer
 
 CORPUS_FOLDER: Final = "corpus"
+START_FOLDER: Final = "start"
 
 
 class TrainingObserver(Protocol):
@@ -55,7 +57,7 @@ def train(
     observer
         Hears of progress.
     start
-        The folder of the model that ``recipe.start`` made, where there is one.
+        The folder of the model that ``recipe.start`` made. Without it that model is made first, in ``work/start``.
     threads
         Processes that render and threads that train. The weights depend on it in their last digits.
     version
@@ -68,13 +70,15 @@ def train(
         goes on from.
 
     """
-    if recipe.start != (read_recipe(start) if start else None):
+    if start and read_recipe(start) != recipe.start:
         msg = f"{start}: expected the model that recipe.start made; got another"
         raise UsageError(msg)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         msg = f"{folder}: expected an empty or new folder for the model; got one with content; choose another"
         raise UsageError(msg)
     work.mkdir(parents=True, exist_ok=True)
+    if recipe.start and not start:
+        start = _earlier_stage(work / START_FOLDER, recipe.start, observer, threads=threads, version=version)
     make_corpus(work / CORPUS_FOLDER, recipe.corpus, workers=threads, on_shard=observer.rendered)
     corpus = load_corpus(work / CORPUS_FOLDER, recipe.corpus)
     torch.set_num_threads(threads)
@@ -85,6 +89,19 @@ def train(
     folder.mkdir(parents=True, exist_ok=True)
     copy_tokenizer(folder)
     write_model(folder, model, recipe, trainer.statistics, version=version)
+
+
+def _earlier_stage(work: Path, recipe: Recipe, observer: TrainingObserver, *, threads: int, version: str) -> Path:
+    """Folder of the model that training goes on from; made unless it is there whole."""
+    folder = work / "model"
+    try:
+        whole = read_recipe(folder) == recipe
+    except UsageError:
+        whole = False
+    if not whole:
+        shutil.rmtree(folder, ignore_errors=True)  # written in part, and its checkpoint is in ``work``
+        train(folder, work, recipe, observer, threads=threads, version=version)
+    return folder
 
 
 def token_table(folder: Path) -> Callable[[list[str]], TokenTable]:

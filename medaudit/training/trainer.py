@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from medaudit.errors import UsageError
 from medaudit.training.bank import Bank, build_bank, places_of, shares_of
-from medaudit.training.corpus import Corpus
+from medaudit.training.corpus import CELLS, Corpus
 from medaudit.training.export import WEIGHTS_FILE, read_statistics
 from medaudit.training.learner import Learner, image_statistics, start_from
 from medaudit.training.losses import clip_loss, dhn_nce_loss, patch_loss, sigmoid_loss
@@ -37,6 +37,14 @@ class TokenTable:
 
     ids: Tensor
     mask: Tensor
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Shown:
+    """What a step shows: which studies (B,), and by how many pixels (B, 2) each is moved down and to the right."""
+
+    studies: NDArray[np.int64]
+    moves: NDArray[np.int64]
 
 
 class Trainer:
@@ -122,26 +130,27 @@ class Trainer:
         for group in self._optimizer.param_groups:
             group["lr"] = recipe.learning_rate * _schedule(self.step, recipe)
         studies = np.sort(rng.choice(len(self._corpus.facts), size=recipe.batch, replace=False, p=self._bank.chance))
-        pixels = self._pixels(studies, rng)
+        shown = _Shown(studies, rng.integers(-recipe.shift, recipe.shift + 1, size=(recipe.batch, 2)))
+        pixels = self._pixels(shown, rng)
         with torch.autocast("cpu", torch.bfloat16, enabled=recipe.bfloat16):
             pooled, patches = self._learner.images(pixels)
-        loss, patch = self._losses(pooled, patches, studies, rng)
+        loss, patch = self._losses(pooled, patches, shown, rng)
         self._optimizer.zero_grad(set_to_none=True)
         (loss + recipe.patch_weight * patch).backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self._learner.parameters(), 1.0)
         self._optimizer.step()
         return float(loss.detach()), float(patch.detach())
 
-    def _pixels(self, studies: NDArray[np.int64], rng: np.random.Generator) -> Tensor:
-        """(B, H, W) normalised, each image with its own gain, offset and small shift."""
-        images = self._corpus.images[studies]
+    def _pixels(self, shown: _Shown, rng: np.random.Generator) -> Tensor:
+        """(B, H, W) normalised, each image with its own gain, offset and move."""
+        images = self._corpus.images[shown.studies]
         size, shift = images.shape[-1], self.recipe.shift
         padded = np.pad(images, ((0, 0), (shift, shift), (shift, shift)), mode="edge")
-        starts = rng.integers(0, 2 * shift + 1, size=(len(studies), 2))
+        starts = shift - shown.moves
         moved = np.stack(
             [image[top : top + size, left : left + size] for image, (top, left) in zip(padded, starts, strict=True)]
         )
-        shape = (len(studies), 1, 1)
+        shape = (len(images), 1, 1)
         gain = torch.from_numpy(rng.uniform(1 - _GAIN, 1 + _GAIN, shape).astype(np.float32))
         offset = torch.from_numpy(rng.uniform(-_OFFSET, _OFFSET, shape).astype(np.float32))
         mean, std = self.statistics.mean, self.statistics.std
@@ -149,16 +158,18 @@ class Trainer:
         return values.to(torch.bfloat16) if self.recipe.bfloat16 else values
 
     def _losses(
-        self, pooled: Tensor, patches: Tensor, studies: NDArray[np.int64], rng: np.random.Generator
+        self, pooled: Tensor, patches: Tensor, shown: _Shown, rng: np.random.Generator
     ) -> tuple[Tensor, Tensor]:
-        bank, recipe = self._bank, self.recipe
+        bank, recipe, studies = self._bank, self.recipe, shown.studies
         if recipe.loss is Loss.SIGMOID:
             drawn = bank.draw(rng, recipe.sentences)
         else:
             # One true sentence an image, by which every other image's is a negative.
             drawn = np.array([rng.choice(np.flatnonzero(bank.truth[study])) for study in studies])
         texts = self._texts(drawn)
-        patch = self._patch_loss(patches, texts, drawn, studies, rng) if recipe.patch_weight else pooled.new_zeros(())
+        patch = pooled.new_zeros(())
+        if recipe.patch_weight:
+            patch = self._patch_loss(patches, texts, drawn, shown, rng)
         if recipe.loss is Loss.CLIP:
             return clip_loss(pooled, texts, self._learner.scale()), patch
         if recipe.loss is Loss.DHN_NCE:
@@ -177,20 +188,17 @@ class Trainer:
             return self._learner.texts(ids[:, :longest], mask[:, :longest])
 
     def _patch_loss(
-        self,
-        patches: Tensor,
-        texts: Tensor,
-        drawn: NDArray[np.int64],
-        studies: NDArray[np.int64],
-        rng: np.random.Generator,
+        self, patches: Tensor, texts: Tensor, drawn: NDArray[np.int64], shown: _Shown, rng: np.random.Generator
     ) -> Tensor:
-        claims = self._bank.claims
+        claims, recipe = self._bank.claims, self.recipe.corpus
         told = [claims[index].located and claims[index].name not in self._untold for index in drawn]
         located = np.flatnonzero(told)
         if not len(located):
             return patches.new_zeros(())
         chosen = np.sort(rng.choice(located, size=min(_LOCATED, len(located)), replace=False))
-        shares = shares_of(self._corpus, list(studies), [claims[drawn[place]] for place in chosen])
+        cell = recipe.image_size // (recipe.grid * CELLS)
+        told_of = [claims[drawn[place]] for place in chosen]
+        shares = shares_of(self._corpus, list(shown.studies), told_of, np.rint(shown.moves / cell).astype(np.int64))
         with torch.autocast("cpu", torch.bfloat16, enabled=self.recipe.bfloat16):
             cosines = patches @ texts[torch.from_numpy(chosen)].T
         logits = self._learner.patch_scale.exp() * cosines.float() + self._learner.patch_bias

@@ -6,9 +6,9 @@ import pytest
 
 from medaudit.errors import UsageError
 from medaudit.phantom.anatomy import measure
-from medaudit.phantom.cohort import OLD_AGE, PREVALENCE, draw_cohort, draw_study, features_of
+from medaudit.phantom.cohort import OLD_AGE, PREVALENCE, draw_cohort, draw_study, features_of, is_hidden
 from medaudit.phantom.devices import DeviceKind
-from medaudit.phantom.findings import FindingKind
+from medaudit.phantom.findings import FindingKind, FindingSpec, Side, Zone
 from medaudit.phantom.marks import MarkKind
 from medaudit.phantom.shortcuts import BASE_RATES, Feature, Shortcut, parse_shortcut
 
@@ -44,6 +44,24 @@ def test_every_finding_has_its_prevalence_whatever_else_is_there(plain, kind):
     for test in (lambda spec: spec.anatomy.sex == "F", drained, lambda spec: spec.anatomy.view == "AP"):
         some = [spec for spec in plain if test(spec)]
         assert share(some, lambda spec: has(spec, kind)) == pytest.approx(PREVALENCE, abs=0.09)
+
+
+def test_no_nodule_lies_where_it_changes_nothing(plain):
+    assert not any(is_hidden(one, spec.findings) for spec in plain for one in spec.findings)
+    # It is as often there as ever; only its place gives way.
+    crowded = [spec for spec in plain if has(spec, FindingKind.EFFUSION) or has(spec, FindingKind.CONSOLIDATION)]
+    assert share(crowded, lambda spec: has(spec, FindingKind.NODULE)) == pytest.approx(PREVALENCE, abs=0.05)
+
+
+def test_a_nodule_is_hidden_by_what_fills_its_zone():
+    nodule = FindingSpec(FindingKind.NODULE, Side.LEFT, Zone.LOWER, 20, 1)
+    mass = FindingSpec(FindingKind.MASS, Side.LEFT, Zone.LOWER, 40, 1)
+    fluid = FindingSpec(FindingKind.EFFUSION, Side.LEFT, None, 90, 1)
+    air = FindingSpec(FindingKind.PNEUMOTHORAX, Side.LEFT, None, 20, 1)
+    assert is_hidden(nodule, (nodule, mass))
+    assert is_hidden(nodule, (fluid, nodule))
+    assert not is_hidden(nodule, (nodule, air, replace(mass, zone=Zone.MID), replace(fluid, side=Side.RIGHT)))
+    assert not is_hidden(mass, (fluid, mass))
 
 
 def test_a_shortcut_ties_the_drain_to_the_pneumothorax_and_touches_nothing_else(plain):

@@ -74,10 +74,10 @@ def test_every_finding_and_device_has_its_turn(bank):
 
 
 def test_places_say_how_often_a_patch_holds_what_a_claim_speaks_of():
-    here, there = np.zeros((2, 2, 2), np.uint8)
-    here[0, 1] = there[1, 0] = 90
+    here, there = np.zeros((2, 8, 8), np.uint8)
+    here[2, 5] = there[5, 2] = 90
     facts = ((Fact(NODULE, "left", "mid"),), (Fact(NODULE, "right", "mid"),), (), ())
-    regions = (here[None], there[None], here[:0].reshape(0, 2, 2), here[:0].reshape(0, 2, 2))
+    regions = (here[None], there[None], here[None][:0], here[None][:0])
     corpus = Corpus(np.zeros((4, 4, 4), np.uint8), facts, regions)
     places = places_of(
         corpus, [Claim("Nodule.", NODULE), Claim("Left nodule.", NODULE, "left"), Claim("Mass.", "mass")]
@@ -86,8 +86,7 @@ def test_places_say_how_often_a_patch_holds_what_a_claim_speaks_of():
 
 
 def test_shares_say_where_what_a_claim_speaks_of_lies():
-    region = np.zeros((2, 2), np.uint8)
-    region[0, 1], region[1, 1] = 200, 50
+    region = np.kron(np.array([[0, 200], [0, 50]], np.uint8), np.ones((4, 4), np.uint8))
     corpus = Corpus(np.zeros((1, 4, 4), np.uint8), (FACTS[0],), (region[None],))
     claims = [Claim("Nodule.", NODULE), Claim("Left nodule.", NODULE, "left"), Claim("Right nodule.", NODULE, "right")]
     shares = shares_of(corpus, [0], claims)
@@ -95,8 +94,10 @@ def test_shares_say_where_what_a_claim_speaks_of_lies():
     for column in (0, 1):
         np.testing.assert_allclose(shares[0, :, column], [0, 1, 0, 0.5])
     assert not shares[0, :, 2].any()
+    moved = shares_of(corpus, [0], claims, np.array([[4, -2]]))
+    np.testing.assert_allclose(moved[0, :, 0], [0, 0, 1, 1])  # a patch down, half a patch to the left
 
 
 def test_a_finding_behind_the_collimator_has_no_place():
-    corpus = Corpus(np.zeros((1, 4, 4), np.uint8), (FACTS[0],), (np.zeros((1, 2, 2), np.uint8),))
+    corpus = Corpus(np.zeros((1, 4, 4), np.uint8), (FACTS[0],), (np.zeros((1, 8, 8), np.uint8),))
     assert not shares_of(corpus, [0], [Claim("Nodule.", NODULE)]).any()

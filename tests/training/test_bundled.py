@@ -92,10 +92,10 @@ def test_it_knows_studies_that_it_was_not_taught_on(scores_of):
     scores = scores_of("phantom-clip", specs, asked + denied)
     truth = np.array([[any(one.kind is kind for one in spec.findings) for kind in kinds] for spec in specs])
     found = [auc(scores[:, column], truth[:, column]) for column in range(len(kinds))]
-    assert np.mean(found) > 0.94
-    assert min(found) > 0.75  # small nodules are hard to see
+    assert np.mean(found) > 0.97
+    assert min(found) > 0.85  # of 120 studies a dozen and a half have a nodule, the hardest to see
     in_order = (scores[:, len(kinds) :] > scores[:, : len(kinds)])[~truth]
-    assert in_order.mean() > 0.85
+    assert in_order.mean() > 0.95
 
 
 @pytest.mark.parametrize(("name", "least", "most"), [("phantom-clip", -0.02, 0.02), ("phantom-clip-drain", 0.1, 1.0)])

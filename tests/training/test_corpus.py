@@ -7,7 +7,7 @@ from medaudit.dicom.grayscale import display
 from medaudit.dicom.read import read_image
 from medaudit.dicom.scan import FileRef
 from medaudit.errors import UsageError
-from medaudit.phantom.cohort import draw_study, features_of
+from medaudit.phantom.cohort import draw_study, features_of, is_hidden
 from medaudit.phantom.findings import FindingKind
 from medaudit.phantom.shortcuts import parse_shortcut
 from medaudit.phantom.study import render
@@ -16,6 +16,7 @@ from medaudit.phantom.write import identify, write_image
 from medaudit.training.claims import facts_of
 from medaudit.training.corpus import (
     CROWDED,
+    cell_shares,
     displayed,
     drawn,
     load_corpus,
@@ -36,7 +37,7 @@ def test_a_corpus_holds_its_studies_in_order(corpus, tiny):
         masks = phantom.finding_masks + phantom.device_masks
         assert len(corpus.regions[index]) == len(masks)
         for region, mask in zip(corpus.regions[index], masks, strict=True):
-            np.testing.assert_array_equal(region, patch_shares(mask, 4))
+            np.testing.assert_array_equal(region, cell_shares(mask, 4))
 
 
 @pytest.mark.parametrize("vendor", VENDORS, ids=lambda vendor: vendor.key)
@@ -50,11 +51,40 @@ def test_training_sees_what_an_audit_of_the_written_file_sees(vendor, tmp_path):
     np.testing.assert_allclose(displayed(phantom, spec, 64) / 255, smaller, atol=0.51 / 255)
 
 
-def test_patch_shares_count_the_covered_part():
-    mask = np.zeros((8, 8), bool)
-    mask[:2, :4] = True
-    mask[5, 5] = True
-    assert patch_shares(mask, 2).tolist() == [[128, 0], [0, 16]]
+def test_shares_count_the_covered_part():
+    mask = np.zeros((16, 16), bool)
+    mask[:4, :8] = True
+    mask[11, 11] = True
+    region = cell_shares(mask, 2)
+    assert region.shape == (8, 8)
+    assert region[0].tolist() == [255] * 4 + [0] * 4
+    assert region[5].tolist() == [0] * 5 + [64] + [0] * 2
+    assert patch_shares(region).tolist() == [[127.5, 0], [0, 4]]
+
+
+@pytest.mark.parametrize(("down", "right"), [(3, 0), (-5, 2), (0, -7), (0, 0), (6, 6)])
+def test_a_region_moves_as_its_picture_does(down, right):
+    region = np.random.default_rng(4).integers(0, 256, (8, 8), dtype=np.uint8)
+    padded = np.pad(region, 8)
+    moved = padded[8 - down : 16 - down, 8 - right : 16 - right].astype(float)
+    np.testing.assert_allclose(patch_shares(region, down, right), moved.reshape(2, 4, 2, 4).mean(axis=(1, 3)))
+
+
+def test_crowded_twins_differ_in_nodules_and_masses_alone(tiny):
+    recipe = replace(tiny, crowded=0.5, twins=True)
+    pairs = [(drawn(recipe, index), drawn(recipe, index + 1)) for index in range(0, 60, 2)]
+    crowded = [pair for pair in pairs if pair[0].anatomy == pair[1].anatomy]
+    assert 8 < len(crowded) < 22
+    for one, other in crowded:
+        assert one.findings != other.findings
+        bare = [
+            replace(spec, findings=tuple(found for found in spec.findings if found.kind not in CROWDED))
+            for spec in (one, other)
+        ]
+        assert bare[0] == bare[1]
+    for index, pair in enumerate(pairs):
+        if pair not in crowded:
+            assert pair == (draw_study(tiny.seed, 2 * index), draw_study(tiny.seed, 2 * index + 1))
 
 
 def test_a_corpus_is_completed_with_the_same_bytes(corpus_folder, tiny, tmp_path):
@@ -135,6 +165,7 @@ def test_a_crowded_corpus_has_many_nodules_and_leaves_the_rest_as_it_was(tiny):
         ]
         places = [(one.kind, one.side, one.zone) for one in spec.findings if one.kind in CROWDED]
         assert len(set(places)) == len(places)
+        assert not any(is_hidden(one, spec.findings) for one in spec.findings)
     nodules = [sum(one.kind is FindingKind.NODULE for one in spec.findings) for _, spec in specs]
     assert np.mean(nodules) > 1
     assert sum(one.kind is FindingKind.NODULE for plain, _ in specs for one in plain.findings) < 0.25 * len(specs)

@@ -143,11 +143,23 @@ def test_training_goes_on_from_a_model(tiny_recipe, tmp_path):
     assert read_recipe(tmp_path / "later") == later
 
 
+def test_a_recipe_of_several_stages_is_trained_from_its_first(tiny_recipe, tmp_path):
+    first = replace(tiny_recipe, steps=2)
+    later = replace(first, corpus=replace(first.corpus, seed=8), start=first)
+    train(tmp_path / "first", tmp_path / "work-first", first, Silent(), version="test")
+    train(tmp_path / "later", tmp_path / "work-later", later, Silent(), start=tmp_path / "first", version="test")
+    begun = tmp_path / "work" / "start" / "model"
+    begun.mkdir(parents=True)
+    (begun / "model.safetensors").write_text("an interrupted run's")
+    train(tmp_path / "whole", tmp_path / "work", later, Silent(), version="test")
+    for name in ("model.safetensors", "recipe.json", "preprocessor_config.json"):
+        assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "later" / name).read_bytes()
+
+
 def test_training_goes_on_from_no_other_model(tiny_recipe, tmp_path):
     first = replace(tiny_recipe, steps=1)
     train(tmp_path / "first", tmp_path / "work-first", first, Silent(), version="test")
     for start, recipe in (
-        (None, replace(first, start=first)),
         (tmp_path / "first", first),
         (tmp_path / "first", replace(first, start=replace(first, seed=7))),
     ):
