@@ -161,10 +161,12 @@ def judge(found: RelevanceMap, causes: Causes | None, mask: Mask, grain: Grain) 
     }
     if causes is None:
         return figures | dict.fromkeys(("effects", "top square", "insertion", "deletion"), float("nan"))
+    largest = causes.effects.max()
     squares = [values[square].mean() for square in _squares(*values.shape, grain.square)]
     return figures | {
         "effects": rank_correlation(squares, causes.effects),
-        "top square": float(causes.effects[int(np.argmax(squares))] / causes.effects.max()),
+        # No square alone moves a score that rests on any of several.
+        "top square": float(causes.effects[int(np.argmax(squares))] / largest) if largest > 0 else float("nan"),
         "insertion": change_curve(values, grain.steps, lambda changed: causes.score(~changed)).relative_area,
         "deletion": change_curve(values, grain.steps, causes.score).relative_area,
     }
