@@ -278,7 +278,7 @@ def markdown(figures: Mapping[str, Any]) -> str:
     lines = [f"| method | cases | {' | '.join(COLUMNS)} |", "|---" * (len(COLUMNS) + 2) + "|"]
     for label, row in sorted(figures["methods"].items(), key=place):
         cells = (
-            "" if cell is None else f"{cell['value']:.2f} ({cell['low']:.2f} to {cell['high']:.2f})"
+            "" if cell is None else f"{cell['value']:.2f} [{cell['low']:.2f}, {cell['high']:.2f}]"
             for cell in (row[name] for name in COLUMNS)
         )
         lines.append(f"| {label} | {len(figures['rows'][label])} | {' | '.join(cells)} |")
