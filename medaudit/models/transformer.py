@@ -73,10 +73,7 @@ class SelfAttention:
     def split(self, states: Tensor, allowed: Tensor | None) -> AttentionHeads:
         """Queries, keys, values and weights of all tokens, head by head."""
         query, key, value = (self._split(part(states)) for part in (self.query, self.key, self.value))
-        scores = query @ key.transpose(-1, -2) / query.shape[-1] ** 0.5
-        if allowed is not None:
-            scores = scores.masked_fill(~allowed, float("-inf"))
-        return AttentionHeads(states, query, key, value, scores.softmax(dim=-1))
+        return AttentionHeads(states, query, key, value, _weights(query, key, allowed))
 
     def _split(self, states: Tensor) -> Tensor:
         batch, tokens, width = states.shape
@@ -92,11 +89,16 @@ def _attend(query: Tensor, key: Tensor, value: Tensor, allowed: Tensor | None) -
     few = key.shape[2] <= _FEW_TOKENS or value.dtype == torch.bfloat16
     if query.device.type != "cpu" or not few:
         return scaled_dot_product_attention(query, key, value, attn_mask=allowed)
-    scores = (query * query.shape[-1] ** -0.5) @ key.transpose(-1, -2)
+    mixed: Tensor = _weights(query, key, allowed).to(value.dtype) @ value
+    return mixed
+
+
+def _weights(query: Tensor, key: Tensor, allowed: Tensor | None) -> Tensor:
+    """(B, heads, K, N) softmax(Q K^T / sqrt(d)), zero where a token may not be seen."""
+    scores: Tensor = (query * query.shape[-1] ** -0.5) @ key.transpose(-1, -2)
     if allowed is not None:
         scores = scores.masked_fill(~allowed, float("-inf"))
-    mixed: Tensor = scores.softmax(dim=-1).to(value.dtype) @ value
-    return mixed
+    return scores.softmax(dim=-1)
 
 
 class Block(ABC):
