@@ -15,6 +15,7 @@ from medaudit.audit.verdict import WORDINGS
 from medaudit.pipeline.spec import PipelineSpec, Section
 
 ROOT = Path(__file__).parent.parent
+PAGES = [path.relative_to(ROOT) for folder in ("docs", "benchmarks") for path in (ROOT / folder).glob("*.md")]
 HEAVY = ("torch", "monai", "transformers", "pydicom", "medaudit.models", "medaudit.imaging", "medaudit.dicom")
 
 
@@ -70,6 +71,29 @@ def test_every_error_stands_in_the_tree():
     for name, value in vars(medaudit.errors).items():
         if isinstance(value, type) and issubclass(value, (Exception, Warning)):
             assert re.search(rf"\b{name}\b", medaudit.errors.__doc__), name
+
+
+@pytest.mark.parametrize("script", [path.name for path in sorted((ROOT / "benchmarks").glob("*.py"))])
+def test_every_benchmark_is_listed(script):
+    assert f"`{script}`" in (ROOT / "benchmarks" / "README.md").read_text(encoding="utf-8")
+
+
+def anchors(text: str) -> set[str]:
+    """Anchors of a page's headings, as GitHub makes them."""
+    plain = re.sub(r"^```.*?^```", "", text, flags=re.DOTALL | re.MULTILINE)
+    titles = re.findall(r"^#+ (.+)$", plain, flags=re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).strip().replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", *sorted(str(p) for p in PAGES)])
+def test_every_link_leads_somewhere(page):
+    text = (ROOT / page).read_text(encoding="utf-8")
+    for target in re.findall(r"\]\((?!https?:)([^)\s]+)\)", text):
+        path, _, anchor = target.partition("#")
+        linked = (ROOT / page).parent / path if path else ROOT / page
+        assert linked.exists(), target
+        if anchor:
+            assert anchor in anchors(linked.read_text(encoding="utf-8")), target
 
 
 def test_the_constraints_name_every_dependency():
