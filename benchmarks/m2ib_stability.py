@@ -5,8 +5,8 @@ Run: python benchmarks/m2ib_stability.py MODEL [--studies 20] [--settings '{"ste
 Every finding of every phantom, its plain sentence:
 
 - seeds: mean correlation over all pairs of five seeds (Pearson, and of ranks), of the image's nats and of the words';
-- audible ranks: with nats below a 10,000th of the map's sum set to that, as none of them shows anywhere;
-- nonsense: correlation of ranks (all, and audible), and Pearson, with the map of a sentence about something else and
+- visible ranks: with nats below a 1,000th of the map's sum, which show nowhere, made equal;
+- nonsense: correlation of ranks (all, and visible), and Pearson, with the map of a sentence about something else and
   of letters without sense; and how much of the finding's nats such a map holds;
 - peak: the largest patch touches the finding's mask.
 """
@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from phantom_model import SEED, Bench, Case, console, patch_cover, present, says
+from phantom_model import SEED, Bench, Case, console, patch_cover, present, says, visible
 from rich.progress import track
 
 from medaudit.attribution.method import Method, Noise
@@ -37,12 +37,6 @@ from medaudit.records import Attribution, Prompt, PromptKind
 
 NONSENSE = ("Blue parliament sings under seven chairs.", "ljashdbflsabdf")
 SEEDS = 5
-INAUDIBLE = 1e-4
-
-
-def audible(values: NDArray[Any]) -> NDArray[Any]:
-    """Nats with what shows nowhere made equal."""
-    return np.maximum(values, INAUDIBLE * values.sum())
 
 
 def pearson(one: NDArray[Any], other: NDArray[Any]) -> float:
@@ -64,10 +58,10 @@ def one_case(bench: Bench, method: Method, case: Case, text: str, mask: Mask, *,
     return {
         "seeds": float(np.mean([pearson(*pair) for pair in pairs])),
         "seeds, ranks": float(np.mean([rank_correlation(*pair) for pair in pairs])),
-        "seeds, audible ranks": float(np.mean([rank_correlation(*map(audible, pair)) for pair in pairs])),
+        "seeds, visible ranks": float(np.mean([rank_correlation(*map(visible, pair)) for pair in pairs])),
         "seeds, words": float(np.mean([pearson(*pair) for pair in combinations(words, 2)])),
         "nonsense, ranks": float(np.mean([rank_correlation(*pair) for pair in against])),
-        "nonsense, audible ranks": float(np.mean([rank_correlation(*map(audible, pair)) for pair in against])),
+        "nonsense, visible ranks": float(np.mean([rank_correlation(*map(visible, pair)) for pair in against])),
         "nonsense": float(np.mean([pearson(*pair) for pair in against])),
         "nonsense, nats": float(np.mean([other.sum() / maps[0].sum() for other in others])),
         "peak": float(pointing_hit(maps[0].astype(np.float64), patch_cover(mask, maps[0].shape[0]))),

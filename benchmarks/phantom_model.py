@@ -45,6 +45,8 @@ SEED = 2027
 SIDE = 512
 DRAIN = "pneumothorax:drain=0.95/0.02"
 RANDOM_MAPS = 20
+LEAST_VISIBLE = 1e-3
+"""Share of a map's nats: a step or so of 256, as its largest patch holds a fifth of them or more."""
 WAYS = {
     "paper": M2IBSettings(),
     "calibrated": M2IBSettings(
@@ -210,6 +212,11 @@ def pointing(bench: Bench, cases: Sequence[Case], limit: int) -> dict[str, Any]:
         | {"all": _summary([pair for pairs in kinds.values() for pair in pairs])}
         for name, kinds in collected.items()
     } | {"maps": len(work)}
+
+
+def visible(values: NDArray[Any]) -> NDArray[Any]:
+    """Nats with those below :data:`LEAST_VISIBLE` of their sum, which show nowhere, made equal."""
+    return np.maximum(values, LEAST_VISIBLE * values.sum())
 
 
 def patch_cover(mask: Mask, grid: int) -> NDArray[np.float64]:
