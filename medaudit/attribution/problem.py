@@ -44,7 +44,8 @@ class Sampler:
         tokens = hidden.states.shape[1]
         lengths = [tokens] * len(draws)
         if hidden.mask is not None:
-            lengths = [int(row.nonzero().max()) + 1 for row in hidden.mask]
+            places = torch.arange(1, tokens + 1, device=hidden.mask.device)
+            lengths = (hidden.mask * places).amax(1).tolist()
         self._draws, self._lengths, self._samples = draws, lengths, samples
         self._antithetic, self._common = antithetic, common
         self._shape, self._like = (tokens, hidden.states.shape[2]), hidden.states
@@ -53,7 +54,10 @@ class Sampler:
     def next(self) -> Tensor:
         """Noise of the next pass."""
         if self._last is None or not self._common:
-            self._last = self._all().to(self._like.device, self._like.dtype)
+            noise = self._all()
+            # A copy from pinned memory does not wait for the passes that the GPU is still busy with.
+            noise = noise.pin_memory() if self._like.is_cuda else noise
+            self._last = noise.to(self._like.device, self._like.dtype, non_blocking=True)
         return self._last
 
     def _all(self) -> Tensor:
@@ -150,7 +154,7 @@ class Problem:
         return self.beta * self.mean(capacity_of_blocked(states**2, blocked)) - self.fit(states, passed, noise)
 
     def solution(self, nats: Tensor, passed: Tensor, losses: Sequence[Tensor], residual: Tensor) -> Solution:
-        """Carry (I, T, C) nats, (I,) losses of every pass and the (I,) residual to the CPU, beside lambda.
+        """Carry (I, T, C) nats, (I,) losses of every pass and the (I,) residual to the CPU in one copy, beside lambda.
 
         Raises
         ------
@@ -158,9 +162,11 @@ class Problem:
             The nats are not finite.
 
         """
-        summed = (nats if self.weights is None else nats * self.weights).sum(-1).float().cpu()
+        weighted = nats if self.weights is None else nats * self.weights
+        columns = (weighted.sum(-1), *(loss[:, None] for loss in losses), residual[:, None])
+        found = torch.cat(columns, dim=1).cpu()
+        summed, trace, left = found[:, : nats.shape[1]].float(), found[:, nats.shape[1] : -1], found[:, -1]
         if not bool(torch.isfinite(summed).all()):
             msg = "m2ib: the bottleneck did not end in finite numbers; lower learning_rate or steps"
             raise AttributionError(msg)
-        trace = torch.stack(list(losses), dim=1).cpu() if losses else torch.empty(len(summed), 0)
-        return Solution(summed, passed, tuple(map(tuple, trace.tolist())), tuple(residual.tolist()))
+        return Solution(summed, passed, tuple(map(tuple, trace.tolist())), tuple(left.tolist()))
