@@ -99,7 +99,8 @@ class Tower(ABC):
         """Blocks ``start`` .. ``stop - 1``.
 
         ``only`` (B, K) int64 are the tokens that later code needs: the last of these blocks computes their
-        queries alone, and the result holds just them, ``pooled`` counted anew (None if it is not among them).
+        queries alone, and the result holds just them. Which of them a head reads is not looked for, as that would
+        wait for the device: ``pooled`` is None.
         """
 
     @abstractmethod
@@ -161,10 +162,12 @@ class Tower(ABC):
 
     def suffix(self, hidden: Hidden, start: int) -> Tensor:
         """(B, E) embedding from the states before block ``start``: the last block for the pooled token alone."""
-        if start < self.depth:
-            only = None if hidden.pooled is None else hidden.pooled[:, None]
-            hidden = self.run(hidden, start, self.depth, only=only)
-        return self.head(hidden)
+        if start == self.depth:
+            return self.head(hidden)
+        if hidden.pooled is None:
+            return self.head(self.run(hidden, start, self.depth))
+        last = self.run(hidden, start, self.depth, only=hidden.pooled[:, None])
+        return self.head(replace(last, pooled=torch.zeros_like(hidden.pooled)))
 
     def encode(self, inputs: Tensor, mask: Tensor | None = None) -> Tensor:
         """(B, E) L2-normalised embedding of images or token ids."""

@@ -17,7 +17,7 @@ from torch.nn.functional import max_pool2d, normalize, relu, scaled_dot_product_
 from medaudit.errors import ModelLayoutError
 from medaudit.models.interface import Hidden, Tower
 from medaudit.models.tensors import Tensors
-from medaudit.models.transformer import Module, check_blocks, gather, recount
+from medaudit.models.transformer import Module, check_blocks, gather
 from medaudit.models.vit import Head
 from medaudit.records import TokenGrid
 
@@ -65,7 +65,7 @@ class SpatialTower(Tower):
             states = self._block(index, states)
         if only is None or start == stop:
             return replace(hidden, states=states)
-        return replace(hidden, states=gather(states, only), pooled=recount(hidden.pooled, only))
+        return replace(hidden, states=gather(states, only), pooled=None)
 
     def attention(self, hidden: Hidden, block: int) -> Tensor:  # noqa: ARG002
         """See :meth:`medaudit.models.interface.Tower.attention`; there is none over all tokens."""

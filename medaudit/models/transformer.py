@@ -204,7 +204,7 @@ def pooled_state(hidden: Hidden) -> Tensor:
 
     """
     if hidden.pooled is None:
-        msg = "head: the pooled token is not among these states; run the last block with it in `only`"
+        msg = "head: which of these states is the pooled token is not known; set `pooled`, or call suffix"
         raise ValueError(msg)
     return gather(hidden.states, hidden.pooled[:, None])[:, 0]
 
@@ -241,7 +241,7 @@ class TransformerTower(Tower):
         if only is None or start == stop:
             return replace(hidden, states=states)
         mask = None if hidden.mask is None else hidden.mask.gather(1, only)
-        return replace(hidden, states=states, pooled=recount(hidden.pooled, only), mask=mask)
+        return replace(hidden, states=states, pooled=None, mask=mask)
 
     def attention(self, hidden: Hidden, block: int) -> Tensor:
         """See :meth:`medaudit.models.interface.Tower.attention`."""
@@ -285,11 +285,3 @@ def check_blocks(tower: Tower, start: int, stop: int) -> None:
     if not 0 <= start <= stop <= tower.depth:
         msg = f"blocks: expected 0 <= start <= stop <= {tower.depth}; got {start}, {stop}"
         raise ValueError(msg)
-
-
-def recount(pooled: Tensor | None, only: Tensor) -> Tensor | None:
-    """Index of ``pooled`` (B,) within ``only`` (B, K), or None if some item lacks it."""
-    if pooled is None:
-        return None
-    found = only == pooled[:, None]
-    return found.int().argmax(dim=1) if bool(found.any(dim=1).all()) else None
