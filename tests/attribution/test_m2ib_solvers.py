@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 from medaudit.attribution.adam import AdamPlan, solve_by_adam, solve_for_capacity
 from medaudit.attribution.bottleneck import blocked_at_price, capacity, capacity_of_blocked, price
@@ -252,3 +253,21 @@ def test_lambda_per_token_is_one_number_a_token(vision, statistics):
             vision, hidden, BLOCK, target=target, draws=[stream(0)], beta=0.1, settings=settings, statistics=statistics
         )
         assert found.passed.shape == (1, hidden.states.shape[1], 1)
+
+
+@pytest.mark.parametrize(
+    "way",
+    [
+        lambda problem: solve_by_adam(problem, AdamPlan(3, 1.0, 5.0)),
+        lambda problem: solve_by_fixed_point(problem, 3, per_token=True),
+        lambda problem: solve_by_fixed_point(problem, 3, nats=200.0),
+    ],
+    ids=["Adam", "fixed point", "fixed point for a capacity"],
+)
+def test_no_pass_waits_for_a_value(problem, way, monkeypatch):
+    """A GPU is waited for wherever a value is read; fake tensors have none, so reading one raises."""
+    asked, ended = problem(items=2, common=False), []
+    monkeypatch.setattr(Problem, "solution", lambda *given: ended.append(given))
+    with FakeTensorMode(allow_non_fake_inputs=True):
+        way(asked)
+    assert len(ended) == 1

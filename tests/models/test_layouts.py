@@ -4,6 +4,7 @@ import socket
 
 import pytest
 import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.nn.functional import normalize
 
 from medaudit.models.contract import CLAUSES
@@ -63,6 +64,16 @@ def test_gradients_are_the_librarys_own(layout, model):
 @pytest.mark.parametrize("clause", CLAUSES, ids=lambda clause: clause.__name__)
 def test_the_contract_holds(model, clause):
     clause(model)
+
+
+def test_no_suffix_waits_for_a_value(model):
+    """A GPU is waited for wherever a value is read; fake tensors have none, so reading one raises."""
+    read = model.tokenize("left pleural effusion")
+    for tower, given in ((model.vision, (pixels_of(model)[:1],)), (model.text, (read.ids, read.mask))):
+        with torch.no_grad():
+            hidden = tower.embed(*given)
+            with FakeTensorMode(allow_non_fake_inputs=True):
+                assert tower.suffix(hidden, 0).shape[0] == 1
 
 
 def test_the_trained_score_is_named_and_scaled(layout, model):
