@@ -162,8 +162,13 @@ def operations(pair: Pair, way: Way, passes: int, width: int) -> float:
     tokens = pair.own.embed(pair.given).states.shape[1]
     other = pair.other.embed(pair.wanted).states if way.anew else torch.empty(1, 0, 0)
     prefix = (pair.block + 1) * 24 * width**2 * tokens
-    repeated = max(0, pair.own.depth - pair.block - 2) * 48 * width**2 * tokens * passes
+    repeated = operations_behind(pair.own.depth - pair.block - 1, width, tokens * passes)
     return prefix + repeated + pair.other.depth * 24 * other.shape[2] ** 2 * other.shape[1]
+
+
+def operations_behind(blocks: int, width: int, tokens: int) -> float:
+    """Of the ``blocks`` behind a bottleneck, forward and backward, for all ``tokens``; the last block costs nothing."""
+    return max(0, blocks - 1) * 48 * width**2 * tokens
 
 
 def rate(dtype: torch.dtype, repeats: int) -> float:

@@ -14,7 +14,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import torch
 from methods_on_phantoms import QUICK
 from phantom_model import SEED, WAYS, Bench, console, present, says
 from rich.progress import track
@@ -22,26 +21,13 @@ from rich.progress import track
 from medaudit.attribution.m2ib import M2IB
 from medaudit.attribution.method import Method, Noise
 from medaudit.attribution.registry import METHODS, build_method
+from medaudit.audit.checks.randomisation import ALL_BLOCKS, LAST_BLOCK, forgetful
 from medaudit.metrics.agreement import rank_correlation
-from medaudit.models.interface import VisionLanguageModel
-from medaudit.models.randomised import randomised
-from medaudit.models.transformer import TransformerTower
 from medaudit.phantom.cohort import draw_study
 from medaudit.records import Prompt, PromptKind
 
-STAGES = ("last block", "all blocks")
+STAGES = {LAST_BLOCK: "last block", ALL_BLOCKS: "all blocks"}
 CALIBRATED = "m2ib, calibrated, block 2"
-
-
-def forgetful(model: VisionLanguageModel) -> dict[str, VisionLanguageModel]:
-    """The model at each stage."""
-    tower = model.vision
-    if not isinstance(tower, TransformerTower):
-        sys.exit(f"{model.card.name}: expected an image tower of transformer blocks")
-    generator = torch.Generator().manual_seed(0)
-    last = randomised(tower, range(tower.depth - 1, tower.depth), generator)
-    every = randomised(last, range(tower.depth - 1), generator)
-    return {stage: replace(model, vision=one, memo={}) for stage, one in zip(STAGES, (last, every), strict=True)}
 
 
 def main() -> int:
@@ -52,7 +38,9 @@ def main() -> int:
     parser.add_argument("--methods", nargs="*", default=list(METHODS), choices=list(METHODS))
     args = parser.parse_args()
     bench = Bench(args.model)
-    models = forgetful(bench.model)
+    models = forgetful(bench.model, seed=0)
+    if not models:
+        sys.exit(f"{bench.model.card.name}: expected an image tower of transformer blocks")
     methods: dict[str, Method] = {name: build_method(name, QUICK.get(name, {})) for name in args.methods}
     methods[CALIBRATED] = M2IB(replace(WAYS["calibrated"], image_block=2))
     drawn = [bench.case(draw_study(SEED, i)) for i in range(args.studies)]
@@ -65,7 +53,7 @@ def main() -> int:
             for stage, model in models.items():
                 other = method.explain(model, case.seen, prompts, noise)[0].image.values
                 found[label][stage].append(rank_correlation(own, other))
-    print(f"| method | {' | '.join(STAGES)} |\n{'|---' * (len(STAGES) + 1)}|")
+    print(f"| method | {' | '.join(STAGES.values())} |\n{'|---' * (len(STAGES) + 1)}|")
     for label, stages in found.items():
         cells = (f"{np.mean(values):.2f} ({min(values):.2f} to {max(values):.2f})" for values in stages.values())
         print(f"| {label} | {' | '.join(cells)} |")

@@ -19,7 +19,7 @@ import warnings
 from dataclasses import dataclass
 
 import torch
-from attribution_speed import SAMPLES, SIZES, STEPS, Size, build
+from attribution_speed import SAMPLES, SIZES, STEPS, Size, build, operations_behind
 from rich.console import Console
 from rich.table import Table
 from torch import Tensor
@@ -62,11 +62,6 @@ def rate(device: torch.device, dtype: torch.dtype) -> float:
         wait_for(device)
         best = min(best, time.perf_counter() - began)
     return 2 * PRODUCT**3 / best
-
-
-def operations(size: Size, tokens: int) -> float:
-    """Of one map behind the bottleneck: see ``attribution_speed.operations``."""
-    return max(0, size.depth - size.block - 2) * 48 * size.width**2 * tokens * (STEPS - 1) * SAMPLES
 
 
 def side_of(tower: Tower, size: Size, precision: Precision) -> M2IBSide:
@@ -128,6 +123,7 @@ def main() -> int:
         target = vision.suffix(hidden, size.block + 1)
     tokens, width = hidden.states.shape[1:]
     whole = rate(device, torch.bfloat16 if precision.name == BFLOAT16 else torch.float32)
+    work = operations_behind(size.depth - size.block - 1, size.width, tokens * (STEPS - 1) * SAMPLES)
     drawn = noise_seconds((SAMPLES, tokens, width))
     measure(side, hidden, target, 1)
     title = f"{arguments.model}, {precision.name}, {device}; matrix product {whole / 1e12:.2f} TFLOP/s"
@@ -143,7 +139,7 @@ def main() -> int:
             str(found.batches),
             f"{found.seconds:.2f}",
             f"{items / found.seconds:.1f}",
-            f"{items * operations(size, tokens) / found.seconds / whole:.0%}",
+            f"{items * work / found.seconds / whole:.0%}",
             f"{items * drawn / found.seconds:.0%}",
             "" if found.waits is None else f"{found.waits / found.batches:.1f}",
         )

@@ -31,7 +31,7 @@ def measure(case: Case) -> list[Measurement]:
         return []
     item = (case.seen_findings or case.findings)[0]
     found = []
-    for quantity, model in _forgetful(case.model, case.noise.seed).items():
+    for quantity, model in forgetful(case.model, case.noise.seed).items():
         try:
             (other,) = case.method.explain(model, case.seen, [item.prompt], case.noise)
         except AttributionError:
@@ -47,7 +47,7 @@ def cost(load: Load) -> Cost:
     return Cost(maps=_STAGES if load.depth is Depth.FULL and load.findings else 0)
 
 
-def _forgetful(model: VisionLanguageModel, seed: int) -> Mapping[str, VisionLanguageModel]:
+def forgetful(model: VisionLanguageModel, seed: int) -> Mapping[str, VisionLanguageModel]:
     """The model at each stage; of one run the same for every picture. None of a tower without transformer blocks."""
     tower = model.vision
     if not isinstance(tower, TransformerTower):
